@@ -1,0 +1,508 @@
+#include "services/ingest/ingest_submit.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { S_PEER_MAX = 256 };      // a ROUTER identity has at most 255 bytes
+enum { S_RECEIPTS_KEPT = 256 }; // finished submissions whose receipt can be asked for again
+enum { S_IDLE_LOOK_MS = 1000 }; // between looks for silent submissions
+
+typedef enum s_phase { S_FREE, S_OPEN, S_FINISHED } s_phase_t;
+
+typedef struct s_submission {
+    s_phase_t phase;
+    uint8_t id[NRS_SUBMIT_ID_BYTES];
+    char user[NRS_USER_BYTES_MAX]; // whose it is: the authenticated key, "" on ipc
+    uint8_t peer[S_PEER_MAX];      // where the last message came from
+    size_t peer_size;
+    int64_t touched_ms;
+
+    ingest_reader_t *reader; // owned; NULL when finished
+    ingest_tally_t tally;
+    uint64_t sequence; // of the last DATA
+    uint64_t bytes;
+    uint64_t credit; // DATA that may still come
+    uint64_t owed;   // credit to be granted once the batch is committed
+    bool ended;
+
+    bool receipt_due;
+    nrs_submit_state_t state;
+    const char *reason; // static
+    const char *text;   // static
+} s_submission_t;
+
+struct ingest_submit {
+    nrs_bus_t *bus; // owned
+    ingest_submit_options_t options;
+    ingest_limits_t limits;
+    size_t count, open;
+    s_submission_t *items;   // owned
+    s_submission_t *current; // has unread data
+    size_t due;              // submissions with something to send
+    int64_t now_ms, looked_ms;
+    nrs_metric_t *refused, *denied, *abandoned;
+};
+
+ingest_submit_t *
+ingest_submit_new(nrs_bus_t **bus_p, const ingest_submit_options_t *options)
+{
+    ingest_submit_t *self = nrs_new0(ingest_submit_t);
+    self->bus = NRS_TAKE(*bus_p);
+    self->options = *options;
+    self->limits = (ingest_limits_t){ (size_t)options->config->line_max, (size_t)options->config->document_max };
+    self->count = (size_t)options->config->submissions_max + S_RECEIPTS_KEPT;
+    self->items = nrs_alloc0(self->count, sizeof *self->items);
+    self->refused = nrs_metrics_counter(options->metrics, "noroshi_ingest_submissions_refused_total", NULL,
+                                        "Submissions refused as a whole.");
+    self->denied = nrs_metrics_counter(options->metrics, "noroshi_ingest_submissions_denied_total", NULL,
+                                       "Submissions by someone who does not own the source.");
+    self->abandoned = nrs_metrics_counter(options->metrics, "noroshi_ingest_submissions_abandoned_total", NULL,
+                                          "Submissions whose sender fell silent.");
+    return self;
+}
+
+static void
+s_release(ingest_submit_t *self, s_submission_t *item)
+{
+    if (item->phase == S_OPEN)
+        self->open--;
+    if (item->receipt_due || item->owed)
+        self->due--;
+    if (self->current == item)
+        self->current = NULL;
+    ingest_reader_destroy(&item->reader);
+    ingest_tally_free(&item->tally);
+    *item = (s_submission_t){ 0 };
+}
+
+void
+ingest_submit_destroy(ingest_submit_t **self_p)
+{
+    ingest_submit_t *self = *self_p;
+    if (!self)
+        return;
+    for (size_t i = 0; i < self->count; i++)
+        s_release(self, &self->items[i]);
+    free(self->items);
+    nrs_bus_destroy(&self->bus);
+    free(self);
+    *self_p = NULL;
+}
+
+// --- replies -----------------------------------------------------------------------------------------------
+// One that can't be sent is not kept: the submitter asks again with the same id.
+static void
+s_send(ingest_submit_t *self, nrs_bytes_t peer, const nrs_submit_reply_t *reply)
+{
+    nrs_buf_t header = { 0 };
+    nrs_message_t message = { 0 };
+    nrs_submit_encode_reply(reply, &header);
+    nrs_message_put(&message, peer);
+    nrs_message_put(&message, nrs_buf_bytes(&header));
+    NRS_IGNORE(nrs_bus_send(self->bus, &message)); // see above
+    nrs_message_clear(&message);
+    nrs_buf_free(&header);
+}
+
+static nrs_submit_reply_t
+s_receipt(const s_submission_t *item)
+{
+    const ingest_tally_t *tally = &item->tally;
+    nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_RECEIPT, .state = item->state, .accepted = tally->accepted,
+                                 .known = tally->known, .rejected = tally->rejected, .skipped = tally->skipped,
+                                 .bytes = item->bytes, .reason = nrs_text(item->reason), .text = nrs_text(item->text),
+                                 .rejection_count = tally->told_count };
+    memcpy(reply.id, item->id, sizeof reply.id);
+    for (size_t i = 0; i < tally->told_count; i++) {
+        const ingest_told_t *told = &tally->told[i];
+        reply.rejections[i] = (nrs_submit_rejection_t){ nrs_text(told->place), nrs_text(told->reason),
+                                                        nrs_text(told->text),
+                                                        nrs_bytes(told->bytes, told->bytes_size) };
+    }
+    return reply;
+}
+
+static void
+s_send_due(ingest_submit_t *self, s_submission_t *item)
+{
+    if (item->receipt_due) {
+        nrs_submit_reply_t reply = s_receipt(item);
+        s_send(self, nrs_bytes(item->peer, item->peer_size), &reply);
+    } else if (item->owed) {
+        nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_CREDIT, .credit = item->owed };
+        memcpy(reply.id, item->id, sizeof reply.id);
+        item->credit += item->owed;
+        s_send(self, nrs_bytes(item->peer, item->peer_size), &reply);
+    }
+    item->receipt_due = false;
+    item->owed = 0;
+}
+
+void
+ingest_submit_committed(ingest_submit_t *self)
+{
+    for (size_t i = 0; self->due > 0 && i < self->count; i++)
+        if (self->items[i].receipt_due || self->items[i].owed) {
+            s_send_due(self, &self->items[i]);
+            self->due--;
+        }
+}
+
+static void
+s_owe_receipt(ingest_submit_t *self, s_submission_t *item)
+{
+    if (!item->receipt_due && !item->owed)
+        self->due++;
+    item->receipt_due = true;
+}
+
+static void
+s_owe_credit(ingest_submit_t *self, s_submission_t *item, uint64_t messages)
+{
+    if (!item->receipt_due && !item->owed)
+        self->due++;
+    item->owed += messages;
+}
+
+static void
+s_finish(ingest_submit_t *self, s_submission_t *item, nrs_submit_state_t state, const char *reason, const char *text)
+{
+    item->state = state;
+    item->reason = reason;
+    item->text = text;
+    item->phase = S_FINISHED;
+    self->open--;
+    if (self->current == item)
+        self->current = NULL;
+    ingest_reader_destroy(&item->reader);
+    if (state == NRS_SUBMIT_REFUSED)
+        nrs_metric_add(self->refused, 1);
+    s_owe_receipt(self, item);
+}
+
+// Someone who has no submission here learns why at once: there is nothing to be committed.
+static void
+s_refuse(ingest_submit_t *self, nrs_bytes_t peer, const nrs_submit_request_t *request, const char *reason,
+         const char *text)
+{
+    nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_RECEIPT, .state = NRS_SUBMIT_REFUSED, .reason = nrs_text(reason),
+                                 .text = nrs_text(text) };
+    memcpy(reply.id, request->id, sizeof reply.id);
+    nrs_metric_add(self->refused, 1);
+    s_send(self, peer, &reply);
+}
+
+// --- reading -----------------------------------------------------------------------------------------------
+static const char *
+s_full_text(const char *reason)
+{
+    return strcmp(reason, "store-full") == 0 ? "the store of this ingest is full; nothing more can be taken"
+                                             : "there are too many dead letters; see `noroshi dead list`";
+}
+
+// Read on in the current submission. NRS_E_AGAIN: the batch is full.
+static nrs_err_t
+s_read(ingest_submit_t *self)
+{
+    s_submission_t *item = self->current;
+    ingest_sink_t sink = ingest_tally_sink(&item->tally);
+    nrs_err_t err = ingest_reader_step(item->reader, &sink, (uint64_t)self->now_ms);
+    if (err == NRS_E_AGAIN)
+        return err;
+    self->current = NULL;
+    if (err == NRS_E_FULL && item->tally.full) {
+        s_finish(self, item, NRS_SUBMIT_REFUSED, item->tally.full, s_full_text(item->tally.full));
+        return NRS_OK;
+    }
+    if (err)
+        return err;
+    if (ingest_reader_broken(item->reader))
+        s_finish(self, item, NRS_SUBMIT_REFUSED, ingest_reader_reason(item->reader),
+                 "it can't be read as a whole; the rejection says why");
+    else if (item->ended)
+        s_finish(self, item, NRS_SUBMIT_DONE, NULL, NULL);
+    else
+        s_owe_credit(self, item, 1);
+    return NRS_OK;
+}
+
+// --- requests ----------------------------------------------------------------------------------------------
+static s_submission_t *
+s_find(ingest_submit_t *self, const uint8_t *id, const char *user)
+{
+    for (size_t i = 0; i < self->count; i++)
+        if (self->items[i].phase != S_FREE && memcmp(self->items[i].id, id, NRS_SUBMIT_ID_BYTES) == 0 &&
+            strcmp(self->items[i].user, user) == 0)
+            return &self->items[i];
+    return NULL;
+}
+
+// A place for a new submission: a free one, or that of the receipt that has waited longest.
+static s_submission_t *
+s_place(ingest_submit_t *self)
+{
+    s_submission_t *found = NULL;
+    for (size_t i = 0; i < self->count; i++) {
+        s_submission_t *item = &self->items[i];
+        if (item->phase == S_FREE)
+            return item;
+        if (item->phase == S_FINISHED && !item->receipt_due && (!found || item->touched_ms < found->touched_ms))
+            found = item;
+    }
+    if (found)
+        s_release(self, found);
+    return found;
+}
+
+// On ipc the socket's file mode says who may; with CURVE only the owner of the source may, as long as the key is good.
+static bool
+s_allowed(const ingest_submit_t *self, const ingest_source_t *source, const char *user)
+{
+    if (!self->options.zap)
+        return true;
+    return user[0] && strcmp(source->member->key, user) == 0 &&
+           nrs_zap_allowed(self->options.zap, INGEST_SUBMIT_DOMAIN, user) != NULL;
+}
+
+static const char *
+s_why_not(ingest_submit_t *self, const nrs_submit_request_t *request, const char *user, const ingest_source_t **ret_source,
+          ingest_shape_t *ret_shape, const char **ret_text)
+{
+    const ingest_source_t *source = ingest_sources_get(self->options.sources, request->source);
+    *ret_text = "no source with this name may be submitted to with this key";
+    if (!source)
+        return "denied"; // whether it exists is nobody's business
+    if (!s_allowed(self, source, user)) {
+        nrs_metric_add(self->denied, 1);
+        return "denied";
+    }
+    *ret_shape = request->format.size ? ingest_shape_of(request->format) : source->shape;
+    *ret_text = "the source can't be read in this format: it is unknown, or needs a mapping";
+    if (!ingest_reader_can(source, *ret_shape))
+        return "format";
+    *ret_text = "too many submissions are open; try again later";
+    if (self->open >= (size_t)self->options.config->submissions_max)
+        return "busy";
+    *ret_text = s_full_text("store-full");
+    if (!nrs_store_has_room(self->options.store))
+        return "store-full";
+    *ret_source = source;
+    return NULL;
+}
+
+static void
+s_input_name(const nrs_submit_request_t *request, char into[INGEST_INPUT_MAX])
+{
+    char id[33];
+    nrs_id_print(request->id, id);
+    if (request->name.size)
+        snprintf(into, INGEST_INPUT_MAX, "%.*s", (int)request->name.size, (const char *)request->name.data);
+    else
+        snprintf(into, INGEST_INPUT_MAX, "submission %s", id);
+}
+
+static s_submission_t *
+s_open(ingest_submit_t *self, nrs_bytes_t peer, const char *user, const nrs_submit_request_t *request)
+{
+    const ingest_source_t *source = NULL;
+    ingest_shape_t shape = INGEST_SHAPE_NONE;
+    const char *text = NULL;
+    const char *reason = s_why_not(self, request, user, &source, &shape, &text);
+    s_submission_t *item = reason ? NULL : s_place(self);
+    if (!item) {
+        s_refuse(self, peer, request, reason ? reason : "busy", text);
+        return NULL;
+    }
+    char input[INGEST_INPUT_MAX];
+    s_input_name(request, input);
+    item->phase = S_OPEN;
+    self->open++;
+    memcpy(item->id, request->id, sizeof item->id);
+    snprintf(item->user, sizeof item->user, "%s", user);
+    item->reader = ingest_reader_new(source, shape, input, &self->limits);
+    item->tally = (ingest_tally_t){ .batch = self->options.batch, .source = source };
+    return item;
+}
+
+static void
+s_heard(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t peer)
+{
+    item->touched_ms = self->now_ms;
+    item->peer_size = peer.size < S_PEER_MAX ? peer.size : 0;
+    memcpy(item->peer, peer.data, item->peer_size);
+}
+
+static void
+s_take(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t data)
+{
+    uint64_t held = data.size;
+    for (size_t i = 0; i < self->count; i++)
+        held += self->items[i].reader ? ingest_reader_held(self->items[i].reader) : 0;
+    if (held > (uint64_t)self->options.config->documents_held_max) {
+        s_finish(self, item, NRS_SUBMIT_REFUSED, "busy", "open submissions hold too much data; try again later");
+        return;
+    }
+    item->bytes += data.size;
+    ingest_reader_put(item->reader, data);
+    self->current = item;
+}
+
+static void
+s_on_begin(ingest_submit_t *self, nrs_bytes_t peer, const char *user, const nrs_submit_request_t *request,
+           nrs_bytes_t data)
+{
+    s_submission_t *item = s_find(self, request->id, user);
+    if (item && item->phase == S_FINISHED && item->state == NRS_SUBMIT_DONE) { // the receipt was lost
+        s_heard(self, item, peer);
+        s_owe_receipt(self, item);
+        return;
+    }
+    if (item)
+        s_release(self, item); // it begins again; what it had brought is known by now
+    item = s_open(self, peer, user, request);
+    if (!item)
+        return;
+    s_heard(self, item, peer);
+    if (request->verb == NRS_SUBMIT_BEGIN) {
+        s_owe_credit(self, item, (uint64_t)self->options.config->credit);
+        return;
+    }
+    item->ended = true;
+    s_take(self, item, data);
+    if (self->current)
+        ingest_reader_end(item->reader);
+}
+
+static void
+s_on_data(ingest_submit_t *self, s_submission_t *item, const nrs_submit_request_t *request, nrs_bytes_t data)
+{
+    if (request->sequence <= item->sequence)
+        return; // sent again after a reconnect
+    if (request->sequence != item->sequence + 1 || item->ended)
+        s_finish(self, item, NRS_SUBMIT_REFUSED, "sequence", "a data message is missing; send the whole again");
+    else if (item->credit == 0)
+        s_finish(self, item, NRS_SUBMIT_REFUSED, "credit", "more data messages came than were granted");
+    else if (self->options.zap && !nrs_zap_allowed(self->options.zap, INGEST_SUBMIT_DOMAIN, item->user))
+        s_finish(self, item, NRS_SUBMIT_REFUSED, "denied", "this key may no longer submit");
+    else if (!nrs_store_has_room(self->options.store))
+        s_finish(self, item, NRS_SUBMIT_REFUSED, "store-full", s_full_text("store-full"));
+    else {
+        item->credit--;
+        item->sequence++;
+        s_take(self, item, data);
+    }
+}
+
+static void
+s_on_end(ingest_submit_t *self, s_submission_t *item)
+{
+    item->ended = true;
+    ingest_reader_end(item->reader);
+    self->current = item;
+}
+
+static void
+s_on_request(ingest_submit_t *self, nrs_bytes_t peer, const char *user, const nrs_submit_request_t *request,
+             nrs_bytes_t data)
+{
+    if (data.size > NRS_SUBMIT_DATA_MAX) {
+        s_refuse(self, peer, request, "too-long", "a data frame has at most 1 MiB");
+        return;
+    }
+    if (request->verb == NRS_SUBMIT_BEGIN || request->verb == NRS_SUBMIT_WHOLE) {
+        s_on_begin(self, peer, user, request, data);
+        return;
+    }
+    s_submission_t *item = s_find(self, request->id, user);
+    if (!item) {
+        s_refuse(self, peer, request, "unknown", "there is no such submission here: begin it again");
+        return;
+    }
+    s_heard(self, item, peer);
+    if (item->phase == S_FINISHED) {
+        if (request->verb == NRS_SUBMIT_END) // the receipt is told again
+            s_owe_receipt(self, item);
+        return;
+    }
+    if (request->verb == NRS_SUBMIT_DATA)
+        s_on_data(self, item, request, data);
+    else
+        s_on_end(self, item);
+}
+
+static void
+s_on_message(ingest_submit_t *self, const nrs_message_t *message)
+{
+    char user[NRS_USER_BYTES_MAX];
+    nrs_submit_request_t request = { 0 };
+    if (message->count < 2 || message->count > 3)
+        return; // no message of this protocol; there is nobody to tell in its terms
+    nrs_bytes_t peer = nrs_message_frame(message, 0);
+    nrs_err_t err = nrs_submit_decode_request(nrs_message_frame(message, 1), &request);
+    if (err == NRS_E_VERSION)
+        s_refuse(self, peer, &request, "version", "this ingest speaks version 1 of the submit protocol");
+    else if (err)
+        nrs_metric_add(self->refused, 1);
+    else
+        s_on_request(self, peer, nrs_message_user(message, user), &request,
+                     message->count == 3 ? nrs_message_frame(message, 2) : NRS_NONE);
+}
+
+// --- the step ------------------------------------------------------------------------------------------------
+// Whoever has said nothing for long will begin again, if at all.
+static void
+s_look_for_silence(ingest_submit_t *self)
+{
+    if (self->now_ms - self->looked_ms < S_IDLE_LOOK_MS)
+        return;
+    self->looked_ms = self->now_ms;
+    for (size_t i = 0; i < self->count; i++) {
+        s_submission_t *item = &self->items[i];
+        if (item->phase != S_OPEN || item == self->current ||
+            self->now_ms - item->touched_ms < self->options.config->submission_idle_ms)
+            continue;
+        nrs_metric_add(self->abandoned, 1);
+        s_release(self, item);
+    }
+}
+
+nrs_err_t
+ingest_submit_step(ingest_submit_t *self, int64_t now_ms, bool *ret_more)
+{
+    self->now_ms = now_ms;
+    s_look_for_silence(self);
+    nrs_err_t err = NRS_OK;
+    while (!err && nrs_out_room(self->options.batch->out)) {
+        if (self->current) {
+            err = s_read(self);
+            continue;
+        }
+        nrs_message_t message = { 0 };
+        err = nrs_bus_recv(self->bus, &message);
+        if (!err)
+            s_on_message(self, &message);
+        nrs_message_clear(&message);
+        if (err == NRS_E_AGAIN)
+            return NRS_OK;
+        if (err == NRS_E_FORMAT) // dropped by the bus
+            err = NRS_OK;
+    }
+    *ret_more = true;
+    return err == NRS_E_AGAIN ? NRS_OK : err;
+}
+
+void
+ingest_submit_failed(ingest_submit_t *self)
+{
+    for (size_t i = 0; i < self->count; i++) {
+        s_submission_t *item = &self->items[i];
+        if (item->phase == S_FINISHED && item->receipt_due)
+            item->state = NRS_SUBMIT_REFUSED;
+        else if (item->phase == S_OPEN)
+            s_finish(self, item, NRS_SUBMIT_REFUSED, NULL, NULL);
+        else
+            continue;
+        item->reason = "not-stored";
+        item->text = "what was taken could not be stored; send the whole again";
+    }
+}
