@@ -11,12 +11,13 @@
 #include "common/world.h"
 
 struct nrs_ask {
-    const nrs_instance_t *instance; // borrowed
-    nrs_bus_t *bus;                 // owned
-    char verb[NRS_ASK_VERB_MAX + 1];// the question under way
+    const nrs_instance_t *instance;  // borrowed
+    nrs_bus_t *bus;                  // owned
+    char verb[NRS_ASK_VERB_MAX + 1]; // the question under way
 };
 
-// --- messages --------------------------------------------------------------------------------------
+// --- messages
+// --------------------------------------------------------------------------------------
 void
 nrs_question_encode(nrs_message_t *into, const char *verb, nrs_bytes_t argument)
 {
@@ -82,7 +83,8 @@ nrs_err_of_name(nrs_bytes_t name)
     return NRS_E_VERSION;
 }
 
-// --- client ----------------------------------------------------------------------------------------
+// --- client
+// ----------------------------------------------------------------------------------------
 nrs_err_t
 nrs_ask_options(const nrs_plan_t *plan, const nrs_instance_t *instance, nrs_keys_t *keys,
                 nrs_keys_t *server, nrs_problem_t *reterr, nrs_bus_options_t *options)
@@ -125,9 +127,10 @@ nrs_ask_open(const nrs_plan_t *plan, const nrs_instance_t *instance, nrs_problem
 {
     NRS_ASSERT(plan && instance && ret_ask);
     if (!nrs_ask_listening(instance->ask))
-        return nrs_problem_set(reterr, NRS_E_AGAIN, NULL, 0, 0,
-                               "%s is not running (nobody listens on %s); start it with `noroshi up`",
-                               instance->name, instance->ask);
+        return nrs_problem_set(
+            reterr, NRS_E_AGAIN, NULL, 0, 0,
+            "%s is not running (nobody listens on %s); start it with `noroshi up`", instance->name,
+            instance->ask);
     nrs_keys_t keys = { 0 }, server = { 0 };
     nrs_bus_options_t options = { .type = NRS_BUS_DEALER,
                                   .endpoint = instance->ask,
@@ -184,7 +187,8 @@ s_refused(const nrs_ask_t *self, const nrs_answer_t *answer, nrs_problem_t *rete
         text = nrs_json_get(&root, nrs_text("text")).text;
     nrs_problem_set(reterr, answer->outcome, NULL, 0, 0, "%s answers `%s` with \"%s\"%s%.*s",
                     self->instance->name, self->verb, nrs_err_name(answer->outcome),
-                    text.size ? ": " : "", (int)text.size, text.size ? (const char *)text.data : "");
+                    text.size ? ": " : "", (int)text.size,
+                    text.size ? (const char *)text.data : "");
     nrs_buf_free(&padded);
     return answer->outcome;
 }

@@ -1,7 +1,6 @@
-// config.h - what a person wrote in YAML, read strictly: option tables, and errors with file, line
-// and column Shape:    proto/noroshi_yaml.md, "The language". Texts, lists and mappings; no
-// anchors, aliases, tags or merges. Threads:  an object belongs to the thread that opened it; what
-// is read from it is const.
+// config.h - what a person wrote in YAML, read strictly: values, option tables, mistakes with place
+// Shape:    proto/noroshi_yaml.md, "The language".
+// Threads:  an object belongs to the thread that opened it; what is read from it is const.
 
 #ifndef NRS_CONFIG_H
 #define NRS_CONFIG_H

@@ -42,7 +42,7 @@ static const nrs_option_t s_agreement_table[] = {
         "Release without what tells who reported it."),
     ROW(s_agreement_t, "until", TEXT, until, "", 1, DATE_MAX,
         "Last day of its term, in UTC; none by default."),
-    ROW(s_agreement_t, "from", TEXTS, from, "[]", 0, ENTRIES_MAX,
+    ROW(s_agreement_t, "from", TEXTS, from, "[]", 1, ENTRIES_MAX,
         "Only the reports of these members; of all by default."),
     { 0 },
 };
@@ -190,7 +190,7 @@ s_agreement(nrs_config_t *config, const nrs_config_node_t *node, const char *id,
         .version = (uint64_t)read.version,
         .third_party = read.third_party,
         .projected = read.projected,
-        .from = read.from.items,
+        .from = read.from.count ? read.from.items : NULL,
         .from_count = read.from.count,
     };
     s_keep(&first, &reterr, s_word(node, "tlp", NRS_ENUM_TLP, read.tlp, &into->tlp, reterr));

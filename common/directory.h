@@ -1,5 +1,5 @@
-// directory.h - who is who: members, peers and their agreements (noroshi.yaml: members, peers,
-// agreements) Threads:  const once read.
+// directory.h - who is who: members, peers and their agreements, as noroshi.yaml lists them
+// Threads:  const once read.
 
 #ifndef NRS_DIRECTORY_H
 #define NRS_DIRECTORY_H

@@ -74,6 +74,51 @@ s_lower(const nrs_expr_maker_t *maker, uint16_t at, uint16_t yes, uint16_t no)
     return next;
 }
 
+// The kinds of which a test holds, where the kind alone decides that; *ret_known says whether it
+// does.
+static uint64_t
+s_test_kinds(const nrs_expr_test_t *test, bool *ret_known)
+{
+    const uint64_t all = UINT64_MAX, present = ~UINT64_C(1);
+    uint64_t one = UINT64_C(1) << (test->number & 63);
+    *ret_known = test->op == NRS_OP_CONSTANT || test->field == NRS_ORIGIN_kind;
+    switch (test->op) {
+    case NRS_OP_CONSTANT:
+        return test->negate ? 0 : all;
+    case NRS_OP_HAS:
+        return present;
+    case NRS_OP_NUMBER:
+        return (test->relation == NRS_TOKEN_EQUAL ? one : ~one) & present;
+    case NRS_OP_ONE_OF:
+        return (test->negate ? ~test->set->mask : test->set->mask) & present;
+    default:
+        *ret_known = false;
+        return all;
+    }
+}
+
+// Go through the chain backwards: an end is reached from a test for the kinds of which it is
+// reached from where the test leads. A test of anything else may lead both ways.
+static void
+s_find_kinds(nrs_expr_t *self)
+{
+    uint64_t *reach = nrs_alloc0((size_t)self->test_count, sizeof *reach); // YES, from each test
+    for (size_t i = self->test_count; i-- > 0;) {
+        const nrs_expr_test_t *test = &self->tests[i];
+        uint64_t yes = test->yes == NRS_EXPR_YES  ? UINT64_MAX
+                       : test->yes == NRS_EXPR_NO ? 0
+                                                  : reach[test->yes];
+        uint64_t no = test->no == NRS_EXPR_YES  ? UINT64_MAX
+                      : test->no == NRS_EXPR_NO ? 0
+                                                : reach[test->no];
+        bool known;
+        uint64_t kinds = s_test_kinds(test, &known);
+        reach[i] = known ? (kinds & yes) | (~kinds & no) : yes | no;
+    }
+    self->kinds = reach[self->start];
+    free(reach);
+}
+
 static nrs_err_t
 s_make(nrs_expr_maker_t *maker)
 {
@@ -83,6 +128,7 @@ s_make(nrs_expr_maker_t *maker)
         return err;
     maker->expr->start = s_lower(maker, root, NRS_EXPR_YES, NRS_EXPR_NO);
     maker->expr->text = nrs_expr_spell_tree(maker, root);
+    s_find_kinds(maker->expr);
     return NRS_OK;
 }
 
@@ -112,6 +158,12 @@ const char *
 nrs_expr_text(const nrs_expr_t *self)
 {
     return self->text;
+}
+
+uint64_t
+nrs_expr_kinds(const nrs_expr_t *self)
+{
+    return self->kinds;
 }
 
 bool

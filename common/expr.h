@@ -38,6 +38,12 @@ nrs_expr_match(const nrs_expr_t *self, nrs_event_t *event, int64_t now_ms);
 const char *
 nrs_expr_text(const nrs_expr_t *self);
 
+// The kinds of which it can hold, as far as that follows from origin.kind alone: bit n for kind n,
+// bit 0 for an event without one. Who has many expressions asks only those whose bit is set. Kinds
+// past 63 have no bit: ask.
+uint64_t
+nrs_expr_kinds(const nrs_expr_t *self);
+
 // Does it look at the field?
 bool
 nrs_expr_uses(const nrs_expr_t *self, nrs_field_t field);

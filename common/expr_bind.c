@@ -267,11 +267,9 @@ s_bind_pair(nrs_expr_maker_t *maker, const s_pair_t *pair, nrs_expr_test_t *test
         return s_bind_id(maker, pair, test);
     case NRS_TYPE_BOOL:
         return s_bind_flag(maker, pair, test);
-    case NRS_TYPE_LIST:
-        break; // refused by s_check_pair()
+    default: // LIST is refused by s_check_pair()
+        return NRS_E_FORMAT;
     }
-    NRS_ASSERT(!"a field has one of the types above");
-    return NRS_E_FORMAT;
 }
 
 nrs_err_t

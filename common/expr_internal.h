@@ -127,7 +127,8 @@ typedef enum nrs_expr_base {
 } nrs_expr_base_t;
 
 enum { NRS_EXPR_YES = UINT16_MAX, NRS_EXPR_NO = UINT16_MAX - 1 }; // ends of the chain
-_Static_assert((int)NRS_EXPR_NODES_MAX < (int)NRS_EXPR_NO, "a test's number fits beside the two ends");
+_Static_assert((int)NRS_EXPR_NODES_MAX < (int)NRS_EXPR_NO,
+               "a test's number fits beside the two ends");
 
 typedef struct nrs_expr_test {
     uint8_t op;       // nrs_expr_op_t
@@ -150,6 +151,7 @@ _Static_assert(NRS_FIELD_MAX <= UINT8_MAX, "a field's number fits");
 typedef struct nrs_expr_piece nrs_expr_piece_t;
 
 struct nrs_expr {
+    uint64_t kinds; // of which it can hold
     uint16_t start; // test to begin with
     uint16_t test_count;
     nrs_expr_test_t *tests;   // owned

@@ -254,14 +254,19 @@ s_session_fill(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_follow_message_t *
                  (const char *)message->follower.data);
     session->credit_bytes = message->credit_bytes;
     session->credit_events = message->credit_events;
+    size_t kept = 0;
     for (size_t i = 0; i < message->lane_count; i++) {
-        nrs_follow_lane_t *lane = &message->lanes[i];
+        nrs_follow_lane_t lane = message->lanes[i];
         uint64_t next = 0;
-        if (!s_begin_lane(session->topic, txn, lane, message->from_ms, &next, refusal))
+        if (lane.lane >= nrs_topic_lanes(session->topic) && lane.place.epoch == 0)
+            continue; // who does not know how many lanes there are asks for all that there can be
+        if (!s_begin_lane(session->topic, txn, &lane, message->from_ms, &next, refusal))
             return false;
-        session->lanes |= UINT64_C(1) << lane->lane;
-        session->next[lane->lane] = next;
+        session->lanes |= UINT64_C(1) << lane.lane;
+        session->next[lane.lane] = next;
+        message->lanes[kept++] = lane;
     }
+    message->lane_count = kept;
     return s_compile_filter(message->filter, &session->filter, refusal);
 }
 

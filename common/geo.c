@@ -33,7 +33,8 @@ s_open_file(const char *path, nrs_problem_t *reterr, MMDB_s *file, bool *ret_ope
 }
 
 nrs_err_t
-nrs_geo_open(const char *country_path, const char *asn_path, nrs_problem_t *reterr, nrs_geo_t **ret_geo)
+nrs_geo_open(const char *country_path, const char *asn_path, nrs_problem_t *reterr,
+             nrs_geo_t **ret_geo)
 {
     NRS_ASSERT(ret_geo);
     NRS_AUTO(nrs_geo) self = nrs_new0(nrs_geo_t);

@@ -13,11 +13,13 @@ typedef struct nrs_geo_place {
     char as_name[129]; // "" when unknown
 } nrs_geo_place_t;
 
-// Open the files, which stay mapped until the object is destroyed. Either path may be NULL or "": what it would tell stays unknown. Knows the layouts of MaxMind and of
-// ip-location-db (country.iso_code or country_code; autonomous_system_number and _organization).
-// Errors: NRS_E_IO with the file in *reterr.
+// Open the files, which stay mapped until the object is destroyed. Either path may be NULL or "":
+// what it would tell stays unknown. Knows the layouts of MaxMind and of ip-location-db
+// (country.iso_code or country_code; autonomous_system_number and _organization). Errors: NRS_E_IO
+// with the file in *reterr.
 NRS_MUST_CHECK nrs_err_t
-nrs_geo_open(const char *country_path, const char *asn_path, nrs_problem_t *reterr, nrs_geo_t **ret_geo);
+nrs_geo_open(const char *country_path, const char *asn_path, nrs_problem_t *reterr,
+             nrs_geo_t **ret_geo);
 void
 nrs_geo_destroy(nrs_geo_t **self_p);
 // Fill *ret_place. Returns false when nothing is known.

@@ -1,5 +1,6 @@
-// http.h - a small HTTP server on loopback for metrics and probes (libmicrohttpd, driven by the
-// caller's loop) Threads:  an object belongs to the thread that opened it.
+// http.h - a small HTTP server on loopback for metrics and probes, driven by the caller's loop
+// Limits:   16 connections of 16 KiB; one that is silent for 5 s is closed. GET and HEAD only.
+// Threads:  an object belongs to the thread that opened it.
 
 #ifndef NRS_HTTP_H
 #define NRS_HTTP_H

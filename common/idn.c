@@ -3,7 +3,7 @@
 #include <idn2.h>
 #include <stdlib.h>
 
-enum { HOST_BYTES_MAX = 253 };   // RFC 1035, section 3.1, in text form without the last dot
+enum { HOST_BYTES_MAX = 253 }; // RFC 1035, section 3.1, in text form without the last dot
 enum { LABEL_BYTES_MAX = 63 };
 enum { UNICODE_BYTES_MAX = 1024 }; // a longer name in UTF-8 has no A-label form of 253 bytes
 
@@ -71,8 +71,8 @@ s_without_last_dot(nrs_bytes_t host)
     return host;
 }
 
-// UTS #46 as browsers do it. What IDNA 2008 disallows (emoji, above all) exists in the DNS and answers, so such a
-// name is mapped by the older rules rather than refused.
+// UTS #46 as browsers do it. What IDNA 2008 disallows (emoji, above all) exists in the DNS and
+// answers, so such a name is mapped by the older rules rather than refused.
 static int
 s_to_ascii(const char *name, char **ret_ascii)
 {

@@ -16,9 +16,18 @@ typedef struct s_rule {
     bool lines; // tabs and line ends are allowed
 } s_rule_t;
 
-#define TOKEN(step_) { step_, REFANG_NONE, NRS_TRIM_QUOTES, false }
-#define WORDS { nrs_canon_plain, REFANG_NONE, NRS_TRIM_BLANKS, false }
-#define LINES { nrs_canon_plain, REFANG_NONE, NRS_TRIM_BLANKS, true }
+#define TOKEN(step_)                                                                               \
+    {                                                                                              \
+        step_, REFANG_NONE, NRS_TRIM_QUOTES, false                                                 \
+    }
+#define WORDS                                                                                      \
+    {                                                                                              \
+        nrs_canon_plain, REFANG_NONE, NRS_TRIM_BLANKS, false                                       \
+    }
+#define LINES                                                                                      \
+    {                                                                                              \
+        nrs_canon_plain, REFANG_NONE, NRS_TRIM_BLANKS, true                                        \
+    }
 
 static const s_rule_t s_rules[NRS_KIND_TEXT + 1] = {
     [NRS_KIND_DOMAIN] = { nrs_canon_domain, REFANG_HOST, NRS_TRIM_QUOTES, false },
@@ -60,15 +69,17 @@ nrs_canon_refuse(nrs_canon_t *self, const char *why)
     return nrs_problem_set(self->reterr, NRS_E_FORMAT, NULL, 0, 0, "%s", why);
 }
 
-// --- what every value has to be ---------------------------------------------------------------------------
+// --- what every value has to be
+// ---------------------------------------------------------------------------
 
 typedef struct s_look {
     bool ascii;
     bool control;
 } s_look_t;
 
-// Eight bytes at a time: is one of them above 0x7f, below 0x20 or 0x7f? (Carries can only name a control byte where
-// another one is real, or after a byte above 0x7f; then the slow way looks again.)
+// Eight bytes at a time: is one of them above 0x7f, below 0x20 or 0x7f? (Carries can only name a
+// control byte where another one is real, or after a byte above 0x7f; then the slow way looks
+// again.)
 static s_look_t
 s_look(nrs_bytes_t text)
 {
@@ -126,7 +137,8 @@ s_refang(nrs_bytes_t text, s_refang_t refang, uint8_t room[NRS_VALUE_BYTES_MAX])
     }
 }
 
-// --- the calls --------------------------------------------------------------------------------------------
+// --- the calls
+// --------------------------------------------------------------------------------------------
 
 nrs_err_t
 nrs_indicator_canonical(uint64_t kind, nrs_bytes_t given, bool refang, nrs_buf_t *into,
@@ -158,7 +170,8 @@ nrs_indicator_canonical(uint64_t kind, nrs_bytes_t given, bool refang, nrs_buf_t
     return NRS_OK;
 }
 
-// Could a text with these signs be of the kind at all? Keeps guessing cheap; the canonical form decides.
+// Could a text with these signs be of the kind at all? Keeps guessing cheap; the canonical form
+// decides.
 static bool
 s_may_be(uint64_t kind, nrs_bytes_t text)
 {
@@ -179,15 +192,17 @@ uint64_t
 nrs_indicator_guess(nrs_bytes_t given)
 {
     // IPV4 stands for ipv4, ipv6 and cidr.
-    static const uint64_t order[] = { NRS_KIND_URL,  NRS_KIND_IPV4,   NRS_KIND_EMAIL,  NRS_KIND_MD5,
-                                      NRS_KIND_SHA1, NRS_KIND_SHA256, NRS_KIND_SHA512, NRS_KIND_CVE,
-                                      NRS_KIND_ATTACK, NRS_KIND_ASN,  NRS_KIND_DOMAIN };
+    static const uint64_t order[] = { NRS_KIND_URL,    NRS_KIND_IPV4,  NRS_KIND_EMAIL,
+                                      NRS_KIND_MD5,    NRS_KIND_SHA1,  NRS_KIND_SHA256,
+                                      NRS_KIND_SHA512, NRS_KIND_CVE,   NRS_KIND_ATTACK,
+                                      NRS_KIND_ASN,    NRS_KIND_DOMAIN };
     uint64_t kind = 0;
     nrs_bytes_t text = nrs_canon_trim(given, NRS_TRIM_QUOTES);
     nrs_buf_t scratch = { 0 };
     for (size_t i = 0; i < sizeof order / sizeof order[0] && kind == 0 && text.size > 0; i++) {
         uint64_t found = 0;
-        if (s_may_be(order[i], text) && !nrs_indicator_canonical(order[i], text, true, &scratch, &found, NULL))
+        if (s_may_be(order[i], text) &&
+            !nrs_indicator_canonical(order[i], text, true, &scratch, &found, NULL))
             kind = found;
     }
     nrs_buf_free(&scratch);

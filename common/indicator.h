@@ -1,5 +1,5 @@
 // indicator.h - kinds of indicators: their canonical form, refanging, and what they are when nobody says
-// Shape:    proto/event.md, "Canonical form"; kinds in proto/event_enums.def.
+// Shape:    proto/indicator.md; kinds in proto/event_enums.def.
 // Threads:  an object belongs to the thread that uses it.
 
 #ifndef NRS_INDICATOR_H

@@ -7,9 +7,11 @@
 enum { LOCAL_PART_BYTES_MAX = 64 }; // RFC 5321, section 4.5.3.1.1
 enum { ADDRESS_TEXT_MAX = 46 };     // nrs_address_print()
 
-// --- IPv4 as browsers read it ------------------------------------------------------------------------------
+// --- IPv4 as browsers read it
+// ------------------------------------------------------------------------------
 
-// Does the last label read as a number? Then the host is an address or nothing (WHATWG URL, section 3.5).
+// Does the last label read as a number? Then the host is an address or nothing (WHATWG URL,
+// section 3.5).
 static bool
 s_ends_in_number(nrs_bytes_t host)
 {
@@ -74,7 +76,8 @@ s_loose_ipv4(nrs_bytes_t host, nrs_address_t *ret_address)
     return true;
 }
 
-// --- hosts ----------------------------------------------------------------------------------------------
+// --- hosts
+// ----------------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_name_problem(nrs_canon_t *self, nrs_err_t err)
@@ -82,7 +85,8 @@ s_name_problem(nrs_canon_t *self, nrs_err_t err)
     if (err == NRS_E_LIMIT)
         return nrs_problem_set(self->reterr, err, NULL, 0, 0,
                                "the host name has more than 253 bytes, or a label more than 63");
-    return nrs_canon_refuse(self, "the host name has an empty label or a character that names cannot have");
+    return nrs_canon_refuse(
+        self, "the host name has an empty label or a character that names cannot have");
 }
 
 nrs_err_t
@@ -143,7 +147,8 @@ nrs_canon_domain(nrs_canon_t *self)
     return NRS_OK;
 }
 
-// --- addresses ------------------------------------------------------------------------------------------
+// --- addresses
+// ------------------------------------------------------------------------------------------
 
 // ::ffff:192.0.2.1 is 192.0.2.1 (RFC 4291, section 2.5.5.2): one key for one host.
 static void
@@ -196,7 +201,8 @@ nrs_canon_address(nrs_canon_t *self)
     return NRS_OK;
 }
 
-// --- e-mail addresses -----------------------------------------------------------------------------------
+// --- e-mail addresses
+// -----------------------------------------------------------------------------------
 
 // Quoted local parts are refused: no feed has them, and they hide other addresses.
 static bool

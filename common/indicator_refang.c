@@ -1,9 +1,10 @@
-// What people do to an indicator so that nobody clicks on it, undone. Only the parts of a value where the signs
-// cannot be meant literally are touched: "[.]" in a path is a path.
+// What people do to an indicator so that nobody clicks on it, undone. Only the parts of a value
+// where the signs cannot be meant literally are touched: "[.]" in a path is a path.
 
 #include "common/indicator_parts.h"
 
-// --- trimming -------------------------------------------------------------------------------------------
+// --- trimming
+// -------------------------------------------------------------------------------------------
 
 // U+200B..U+200F, U+2060 and U+FEFF: invisible, never part of a host name.
 static bool
@@ -96,12 +97,13 @@ nrs_canon_trim(nrs_bytes_t text, nrs_trim_t trim)
     return text;
 }
 
-// --- host names -------------------------------------------------------------------------------------------
+// --- host names
+// -------------------------------------------------------------------------------------------
 
 // Bytes that a live host name, address or authority does not have, or hardly ever.
 static const bool s_suspect[256] = {
-    ['['] = true, ['('] = true, ['{'] = true,  [']'] = true,
-    [' '] = true, ['\\'] = true, [0xe2] = true, [0xe3] = true, [0xef] = true,
+    ['['] = true,  ['('] = true,  ['{'] = true,  [']'] = true,  [' '] = true,
+    ['\\'] = true, [0xe2] = true, [0xe3] = true, [0xef] = true,
 };
 
 static const char *const s_signs[][2] = {
@@ -149,12 +151,13 @@ s_spaced(nrs_bytes_t text, uint8_t *ret_byte)
     return 0;
 }
 
-// The same for half a bracket ("192.0.2[.1", "192.0.2.]1"), "\." and the full-width dots U+FF0E U+3002 U+FF61.
+// The same for half a bracket ("192.0.2[.1", "192.0.2.]1"), "\." and the full-width dots U+FF0E
+// U+3002 U+FF61.
 static size_t
 s_dot(nrs_bytes_t text, uint8_t *ret_byte)
 {
-    static const char *const dots[] = { "[.", ".]", "(.", ".)", "\\.", "\xef\xbc\x8e", "\xe3\x80\x82",
-                                        "\xef\xbd\xa1" };
+    static const char *const dots[] = { "[.",  ".]",           "(.",           ".)",
+                                        "\\.", "\xef\xbc\x8e", "\xe3\x80\x82", "\xef\xbd\xa1" };
     for (size_t i = 0; i < sizeof dots / sizeof dots[0]; i++) {
         if (nrs_has_prefix(text, dots[i])) {
             *ret_byte = '.';
@@ -211,14 +214,15 @@ nrs_refang_host(nrs_bytes_t text, uint8_t room[NRS_VALUE_BYTES_MAX])
     return nrs_bytes(room, s_refang_span(text, room));
 }
 
-// --- URLs -------------------------------------------------------------------------------------------------
+// --- URLs
+// -------------------------------------------------------------------------------------------------
 
 // Spoilt schemes and what they stand for, of the same length.
 static const char *const s_schemes[][2] = {
-    { "hxxp", "http" },   { "hxxps", "https" }, { "hxtp", "http" },   { "hxtps", "https" },
-    { "htxp", "http" },   { "htxps", "https" }, { "h**p", "http" },   { "h**ps", "https" },
-    { "httx", "http" },   { "meow", "http" },   { "meows", "https" }, { "fxp", "ftp" },
-    { "fxps", "ftps" },   { "http", "http" },   { "https", "https" }, { "ftp", "ftp" },
+    { "hxxp", "http" }, { "hxxps", "https" }, { "hxtp", "http" },   { "hxtps", "https" },
+    { "htxp", "http" }, { "htxps", "https" }, { "h**p", "http" },   { "h**ps", "https" },
+    { "httx", "http" }, { "meow", "http" },   { "meows", "https" }, { "fxp", "ftp" },
+    { "fxps", "ftps" }, { "http", "http" },   { "https", "https" }, { "ftp", "ftp" },
 };
 
 // The word before a scheme's colon, as it should be; NULL: not one that is known here.
@@ -240,8 +244,8 @@ s_skip(nrs_bytes_t text, size_t at, const char *set)
     return at;
 }
 
-// Length of "://" at `start`, with brackets around any of it: "[:]//", "[://]", ":[/][/]". 0: it is none.
-// Brackets that open after the second slash belong to an IPv6 literal.
+// Length of "://" at `start`, with brackets around any of it: "[:]//", "[://]", ":[/][/]". 0: it is
+// none. Brackets that open after the second slash belong to an IPv6 literal.
 static size_t
 s_separator(nrs_bytes_t text, size_t start, const char *slashes)
 {
@@ -258,7 +262,8 @@ s_separator(nrs_bytes_t text, size_t start, const char *slashes)
     return at - start;
 }
 
-// Where the authority that begins at `start` ends; "[/]" ends it too. So does a backslash: browsers take it for a slash.
+// Where the authority that begins at `start` ends; "[/]" ends it too. So does a backslash: browsers
+// take it for a slash.
 static size_t
 s_authority_end(nrs_bytes_t text, size_t start)
 {
@@ -270,7 +275,8 @@ s_authority_end(nrs_bytes_t text, size_t start)
     return bracketed ? at - 1 : at;
 }
 
-// Prose ends a sentence behind an indicator; a machine's list does not, so this is done to defanged text only.
+// Prose ends a sentence behind an indicator; a machine's list does not, so this is done to defanged
+// text only.
 static nrs_bytes_t
 s_without_stops(nrs_bytes_t text)
 {

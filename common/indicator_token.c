@@ -1,4 +1,5 @@
-// Values of a fixed shape: hashes, CVE, ATT&CK, ASN, cryptocurrency addresses; and texts that are kept as they are.
+// Values of a fixed shape: hashes, CVE, ATT&CK, ASN, cryptocurrency addresses; and texts that are
+// kept as they are.
 
 #include "common/indicator_parts.h"
 
@@ -47,7 +48,8 @@ s_digits(nrs_bytes_t text, size_t start)
     return n;
 }
 
-// --- hashes -----------------------------------------------------------------------------------------------
+// --- hashes
+// -----------------------------------------------------------------------------------------------
 
 static size_t
 s_hash_digits(uint64_t kind)
@@ -64,7 +66,8 @@ s_hash_digits(uint64_t kind)
     }
 }
 
-// A length that contradicts the label is refused rather than relabelled: one of the two is wrong, and nobody knows which.
+// A length that contradicts the label is refused rather than relabelled: one of the two is wrong,
+// and nobody knows which.
 nrs_err_t
 nrs_canon_hash(nrs_canon_t *self)
 {
@@ -97,9 +100,11 @@ nrs_canon_ssdeep(nrs_canon_t *self)
 nrs_err_t
 nrs_canon_tlsh(nrs_canon_t *self)
 {
-    nrs_bytes_t digits = nrs_has_prefix(self->text, "t1") ? nrs_bytes_from(self->text, 2) : self->text;
+    nrs_bytes_t digits =
+        nrs_has_prefix(self->text, "t1") ? nrs_bytes_from(self->text, 2) : self->text;
     if (digits.size != 70 || !s_all_hex(digits))
-        return nrs_canon_refuse(self, "a TLSH has 70 hexadecimal digits, with or without T1 before them");
+        return nrs_canon_refuse(self,
+                                "a TLSH has 70 hexadecimal digits, with or without T1 before them");
     nrs_buf_put_text(self->into, "T1");
     s_put_upper(self->into, digits);
     return NRS_OK;
@@ -124,7 +129,8 @@ nrs_canon_certificate(nrs_canon_t *self)
     return NRS_OK;
 }
 
-// --- names and numbers ------------------------------------------------------------------------------------
+// --- names and numbers
+// ------------------------------------------------------------------------------------
 
 // "AS64496", "ASN 64496", "64496".
 nrs_err_t
@@ -148,8 +154,9 @@ nrs_err_t
 nrs_canon_cve(nrs_canon_t *self)
 {
     nrs_bytes_t text = self->text;
-    bool good = text.size >= 13 && text.size <= 28 && nrs_has_prefix(text, "cve-") && s_digits(text, 4) == 4 &&
-                text.data[8] == '-' && s_digits(text, 9) >= 4 && 9 + s_digits(text, 9) == text.size;
+    bool good = text.size >= 13 && text.size <= 28 && nrs_has_prefix(text, "cve-") &&
+                s_digits(text, 4) == 4 && text.data[8] == '-' && s_digits(text, 9) >= 4 &&
+                9 + s_digits(text, 9) == text.size;
     if (!good)
         return nrs_canon_refuse(self, "a CVE id is CVE-, a year, and four digits or more");
     s_put_upper(self->into, text);
@@ -161,18 +168,21 @@ nrs_err_t
 nrs_canon_attack(nrs_canon_t *self)
 {
     nrs_bytes_t text = self->text;
-    bool good = nrs_has_prefix(text, "t") && s_digits(text, 1) == 4 &&
-                (text.size == 5 || (text.size == 9 && text.data[5] == '.' && s_digits(text, 6) == 3));
+    bool good =
+        nrs_has_prefix(text, "t") && s_digits(text, 1) == 4 &&
+        (text.size == 5 || (text.size == 9 && text.data[5] == '.' && s_digits(text, 6) == 3));
     if (!good)
-        return nrs_canon_refuse(self, "an ATT&CK technique is T and four digits, and perhaps a dot and three");
+        return nrs_canon_refuse(
+            self, "an ATT&CK technique is T and four digits, and perhaps a dot and three");
     s_put_upper(self->into, text);
     return NRS_OK;
 }
 
-// --- cryptocurrency addresses -------------------------------------------------------------------------------
+// --- cryptocurrency addresses
+// -------------------------------------------------------------------------------
 
-// Only the shape: there are more currencies than checksums we could know. The two forms that ignore case are
-// lowered, so that one address has one key: hexadecimal (EIP-55) and bech32 (BIP 173).
+// Only the shape: there are more currencies than checksums we could know. The two forms that ignore
+// case are lowered, so that one address has one key: hexadecimal (EIP-55) and bech32 (BIP 173).
 nrs_err_t
 nrs_canon_crypto(nrs_canon_t *self)
 {

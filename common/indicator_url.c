@@ -1,22 +1,23 @@
-// URLs: RFC 3986, and where browsers read more than it allows, what browsers do (WHATWG URL), because the
-// victim's browser decides which host is asked.
+// URLs: RFC 3986, and where browsers read more than it allows, what browsers do (WHATWG URL),
+// because the victim's browser decides which host is asked.
 
 #include "common/indicator_parts.h"
 #include "common/net.h"
 
 enum { SCHEME_BYTES_MAX = 32 };
-enum { HOST_TEXT_MAX = 1024 };   // host as given, percent-decoded
+enum { HOST_TEXT_MAX = 1024 }; // host as given, percent-decoded
 enum { ADDRESS_TEXT_MAX = 46 };
 
 // The parts of a URL as given; all borrow from it.
 typedef struct s_url {
     nrs_bytes_t scheme;
-    bool special;      // browsers know the scheme: slashes may lean either way, and there may be more or fewer
-    uint16_t port;     // the scheme's default; 0: none
-    nrs_bytes_t user;  // before the last @ of the authority
-    nrs_bytes_t host;  // as given; an IPv6 literal with its brackets
-    nrs_bytes_t number;// port as given
-    nrs_bytes_t rest;  // path and query; the fragment is gone
+    bool special; // browsers know the scheme: slashes may lean either way, and there may be more or
+                  // fewer
+    uint16_t port;      // the scheme's default; 0: none
+    nrs_bytes_t user;   // before the last @ of the authority
+    nrs_bytes_t host;   // as given; an IPv6 literal with its brackets
+    nrs_bytes_t number; // port as given
+    nrs_bytes_t rest;   // path and query; the fragment is gone
 } s_url_t;
 
 static const struct {
@@ -29,7 +30,8 @@ static const struct {
     { "ws", 2, 80, true },     { "wss", 3, 443, true }, { "tftp", 4, 69, false },
 };
 
-// --- which bytes may stand where: RFC 3986, appendix A ------------------------------------------------------
+// --- which bytes may stand where: RFC 3986, appendix A
+// ------------------------------------------------------
 enum { IN_USER = 1, IN_PATH = 2 };
 
 #define S_BOTH (IN_USER | IN_PATH)
@@ -46,11 +48,12 @@ enum { IN_USER = 1, IN_PATH = 2 };
     ['w'] = v, ['x'] = v, ['y'] = v, ['z'] = v
 
 static const uint8_t s_allowed[256] = {
-    S_RANGE_DIGITS(S_BOTH), S_RANGE_LETTERS(S_BOTH),
-    ['-'] = S_BOTH, ['.'] = S_BOTH, ['_'] = S_BOTH, ['~'] = S_BOTH, // unreserved
-    ['!'] = S_BOTH, ['$'] = S_BOTH, ['&'] = S_BOTH, ['\''] = S_BOTH, ['('] = S_BOTH, [')'] = S_BOTH,
-    ['*'] = S_BOTH, ['+'] = S_BOTH, [','] = S_BOTH, [';'] = S_BOTH, ['='] = S_BOTH, // sub-delims
-    [':'] = S_BOTH, ['@'] = IN_PATH, ['/'] = IN_PATH, ['?'] = IN_PATH,
+    S_RANGE_DIGITS(S_BOTH), S_RANGE_LETTERS(S_BOTH), ['-'] = S_BOTH,  ['.'] = S_BOTH,
+    ['_'] = S_BOTH,         ['~'] = S_BOTH, // unreserved
+    ['!'] = S_BOTH,         ['$'] = S_BOTH,          ['&'] = S_BOTH,  ['\''] = S_BOTH,
+    ['('] = S_BOTH,         [')'] = S_BOTH,          ['*'] = S_BOTH,  ['+'] = S_BOTH,
+    [','] = S_BOTH,         [';'] = S_BOTH,          ['='] = S_BOTH, // sub-delims
+    [':'] = S_BOTH,         ['@'] = IN_PATH,         ['/'] = IN_PATH, ['?'] = IN_PATH,
 };
 
 static bool
@@ -78,8 +81,8 @@ s_put_percent(nrs_buf_t *into, uint8_t byte)
     nrs_buf_put(into, text, sizeof text);
 }
 
-// Copy, encoding what RFC 3986 does not allow there. Encodings that are there already get upper-case digits, and
-// those of unreserved characters go (section 6.2.2).
+// Copy, encoding what RFC 3986 does not allow there. Encodings that are there already get
+// upper-case digits, and those of unreserved characters go (section 6.2.2).
 static void
 s_put_encoded(nrs_bytes_t text, uint8_t where, nrs_buf_t *into)
 {
@@ -104,14 +107,15 @@ s_put_encoded(nrs_bytes_t text, uint8_t where, nrs_buf_t *into)
     nrs_buf_put(into, text.data + done, text.size - done);
 }
 
-// --- taking apart -----------------------------------------------------------------------------------------
+// --- taking apart
+// -----------------------------------------------------------------------------------------
 
 static bool
 s_split_scheme(nrs_bytes_t text, s_url_t *url)
 {
     size_t n = 0;
-    while (n < text.size && (nrs_is_alnum(text.data[n]) || text.data[n] == '+' || text.data[n] == '-' ||
-                             text.data[n] == '.'))
+    while (n < text.size && (nrs_is_alnum(text.data[n]) || text.data[n] == '+' ||
+                             text.data[n] == '-' || text.data[n] == '.'))
         n++;
     if (n == 0 || n > SCHEME_BYTES_MAX || n == text.size || text.data[n] != ':' ||
         !nrs_is_alpha(text.data[0]))
@@ -179,7 +183,8 @@ s_split(nrs_bytes_t text, s_url_t *url)
     text = nrs_bytes_from(text, slashes);
 
     size_t end = 0;
-    const uint8_t *at = NULL; // the last one: what stands before it is no host, whatever it looks like
+    const uint8_t *at =
+        NULL; // the last one: what stands before it is no host, whatever it looks like
     for (; end < text.size && !s_ends_authority(text.data[end], url->special); end++) {
         if (text.data[end] == '@')
             at = text.data + end;
@@ -198,14 +203,16 @@ s_split(nrs_bytes_t text, s_url_t *url)
     return url->host.size == 0 ? "the URL has no host" : NULL;
 }
 
-// --- putting together -------------------------------------------------------------------------------------
+// --- putting together
+// -------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_put_literal(nrs_canon_t *self, nrs_bytes_t host)
 {
     nrs_address_t address;
     if (nrs_address_parse(nrs_bytes(host.data + 1, host.size - 2), &address) || address.v4)
-        return nrs_canon_refuse(self, "the URL has brackets around something that is no IPv6 address");
+        return nrs_canon_refuse(self,
+                                "the URL has brackets around something that is no IPv6 address");
     char text[ADDRESS_TEXT_MAX];
     nrs_buf_put(self->into, "[", 1);
     nrs_buf_put(self->into, text, nrs_address_print(&address, text));
@@ -308,6 +315,7 @@ nrs_canon_url(nrs_canon_t *self)
     s_put_rest(into, &url);
     if (into->size - start > NRS_VALUE_BYTES_MAX)
         return nrs_problem_set(self->reterr, NRS_E_LIMIT, NULL, 0, 0,
-                               "the URL has more than %d bytes once it is encoded", NRS_VALUE_BYTES_MAX);
+                               "the URL has more than %d bytes once it is encoded",
+                               NRS_VALUE_BYTES_MAX);
     return NRS_OK;
 }

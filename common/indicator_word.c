@@ -1,4 +1,5 @@
-// The words by which feeds call the kinds: MISP, STIX, OTX, ThreatFox, Zeek, IntelMQ and plain column heads.
+// The words by which feeds call the kinds: MISP, STIX, OTX, ThreatFox, Zeek, IntelMQ and plain
+// column heads.
 
 #include "common/indicator.h"
 #include "common/indicator_parts.h"

@@ -1,12 +1,10 @@
 // log.h - one line of JSON on stderr for each thing that operations should know
-// Shape:
-// {"time":"...","level":"warn","service":"enrich","instance":"enrich-1","event":"peer.denied","key":"..."}
-//           The event name is stable, `noun.verb`, and listed in the service's README. Never a
-//           payload, never a secret.
+// Shape:    {"time":"...","level":"warn","service":"enrich","instance":"enrich-1","event":"a.b"}
+//           The event name is stable, `noun.verb`, and listed in the service's README.
+//           Never a payload, never a secret.
 // Limits:   a line has at most NRS_LOG_LINE_MAX bytes and goes out in one write(2), so that lines
-// of several processes
-//           never mix in a pipe. A text is cut at NRS_LOG_TEXT_MAX bytes; fields that do not fit
-//           any more are left out, and "cut":true stands at the end.
+//           of several processes never mix in a pipe. A text is cut at NRS_LOG_TEXT_MAX bytes;
+//           fields that do not fit are left out, and "cut":true stands at the end.
 // Threads:  may be used from any thread; nrs_log_setup() before the first.
 
 #ifndef NRS_LOG_H

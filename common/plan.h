@@ -1,5 +1,5 @@
-// plan.h - the deployment: realm, lanes, stage instances and where they are (noroshi.yaml: realm,
-// lanes, home, stages) Threads:  const once read.
+// plan.h - the deployment: realm, lanes, stage instances and where they are (proto/noroshi_yaml.md)
+// Threads:  const once read.
 
 #ifndef NRS_PLAN_H
 #define NRS_PLAN_H

@@ -192,7 +192,7 @@ s_open_topic(nrs_stage_run_t *run, nrs_problem_t *reterr)
     size_t number;
     if (!run->stage->writes)
         return NRS_OK;
-    nrs_err_t err = nrs_stage_topic_open(run, run->stage->writes, true, 0, &number);
+    nrs_err_t err = nrs_stage_topic_open(run, run->stage->writes, false, 0, &number);
     if (err == NRS_E_CONFIG)
         return nrs_problem_set(reterr, err, run->instance->data, 0, 0,
                                "was made with another number of lanes; lanes are fixed for a deployment");

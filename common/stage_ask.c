@@ -50,7 +50,7 @@ s_put_topics(nrs_stage_run_t *run, nrs_buf_t *into)
     for (size_t i = 0; i < run->topic_count; i++) {
         const nrs_topic_t *topic = run->topics[i]->topic;
         const char *name = nrs_topic_name(topic);
-        const nrs_follow_server_t *server = run->topics[i]->tapped ? run->inside : run->release;
+        const nrs_follow_server_t *server = run->topics[i]->release ? run->release : run->inside;
         nrs_buf_printf(into, "%s{\"name\":\"%s\",", i ? "," : "", name);
         s_put_lanes(into, topic);
         nrs_buf_put_text(into, ",\"followers\":[");

@@ -32,7 +32,7 @@ nrs_out_room(const nrs_out_t *out)
 // --- topics ----------------------------------------------------------------------------------------
 
 nrs_err_t
-nrs_stage_topic_open(nrs_stage_run_t *run, const char *name, bool tapped, uint64_t backlog_bytes,
+nrs_stage_topic_open(nrs_stage_run_t *run, const char *name, bool release, uint64_t backlog_bytes,
                      size_t *ret_topic)
 {
     if (run->topic_count == NRS_STAGE_TOPICS_MAX)
@@ -53,7 +53,7 @@ nrs_stage_topic_open(nrs_stage_run_t *run, const char *name, bool tapped, uint64
         free(topic);
         return err;
     }
-    topic->tapped = tapped;
+    topic->release = release;
     for (uint16_t lane = 0; lane < options.lanes; lane++)
         topic->published[lane] = nrs_topic_lane(topic->topic, lane)->next;
     run->topics[run->topic_count] = topic;

@@ -41,7 +41,7 @@ extern const nrs_option_t nrs_stage_option_table[];
 // One topic of the stage, with the segments that the batch is building.
 typedef struct nrs_stage_topic {
     nrs_topic_t *topic;
-    bool tapped;               // offered to listeners (releases are not)
+    bool release;              // for one peer, who follows it at the release endpoint
     bool open_lanes;           // any build is not empty
     nrs_segment_build_t builds[NRS_LANES_MAX];
     uint64_t published[NRS_LANES_MAX]; // offset that the tap has come to
@@ -99,6 +99,7 @@ typedef struct nrs_stage_run {
     nrs_follow_server_t *inside;  // to downstream stages
     nrs_follow_server_t *release; // to peers; NULL but for a relay
     nrs_tap_t *tap;
+    const char *tap_topics[NRS_STAGE_TOPICS_MAX]; // their names, which the tap borrows
     nrs_bus_t *ask;
     nrs_http_t *http;
 
@@ -155,7 +156,7 @@ nrs_stage_batch(nrs_stage_run_t *run);
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_dead_batch(nrs_stage_run_t *run, bool retry, uint64_t id, uint64_t most, uint64_t *ret_done);
 NRS_MUST_CHECK nrs_err_t
-nrs_stage_topic_open(nrs_stage_run_t *run, const char *name, bool tapped, uint64_t backlog_bytes, size_t *ret_topic);
+nrs_stage_topic_open(nrs_stage_run_t *run, const char *name, bool release, uint64_t backlog_bytes, size_t *ret_topic);
 void
 nrs_stage_topics_close(nrs_stage_run_t *run);
 

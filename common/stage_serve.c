@@ -91,20 +91,15 @@ s_open_server(nrs_stage_run_t *run, const char *endpoint, bool curve, const char
 static nrs_err_t
 s_open_tap(nrs_stage_run_t *run, nrs_problem_t *reterr)
 {
-    const char *names[NRS_STAGE_TOPICS_MAX];
-    size_t count = 0;
     for (size_t i = 0; i < run->topic_count; i++)
-        if (run->topics[i]->tapped)
-            names[count++] = nrs_topic_name(run->topics[i]->topic);
-    if (count == 0)
-        return NRS_OK;
+        run->tap_topics[i] = nrs_topic_name(run->topics[i]->topic);
     nrs_bus_t *bus = NULL;
     nrs_err_t err = s_bind(run, NRS_BUS_XPUB, run->instance->tap, run->instance->curve, NRS_ZAP_LISTEN, reterr,
                            &bus);
     nrs_tap_options_t options = {
         .realm = run->plan->realm,
-        .topics = names,
-        .topic_count = count,
+        .topics = run->tap_topics,
+        .topic_count = run->topic_count,
         .clearance = s_clearance,
         .me = run,
         .metrics = run->metrics,
@@ -135,7 +130,7 @@ s_offer_topics(nrs_stage_run_t *run)
     nrs_err_t err = nrs_txn_begin(run->store, false, &txn);
     for (size_t i = 0; !err && i < run->topic_count; i++) {
         nrs_topic_t *topic = run->topics[i]->topic;
-        if (!run->topics[i]->tapped)
+        if (run->topics[i]->release)
             continue; // releases were offered when they were opened
         nrs_follow_server_offer(run->inside, topic, NULL, NULL);
         err = s_register_readers(run, txn, topic);
@@ -193,7 +188,7 @@ nrs_stage_topic(nrs_stage_run_t *run, const char *name, const char *follower_key
 {
     nrs_problem_t problem;
     size_t number;
-    nrs_err_t err = nrs_stage_topic_open(run, name, false, (uint64_t)run->options.backlog_bytes, &number);
+    nrs_err_t err = nrs_stage_topic_open(run, name, true, (uint64_t)run->options.backlog_bytes, &number);
     if (!err && !run->release && run->instance->release)
         err = s_open_server(run, run->instance->release, true, NRS_ZAP_RELEASE, &problem, &run->release);
     if (err == NRS_E_IO)
@@ -261,7 +256,7 @@ s_publish(nrs_stage_run_t *run, nrs_txn_t *txn)
     bool heard = run->tap && nrs_tap_heard(run->tap);
     for (size_t i = 0; i < run->topic_count; i++) {
         nrs_stage_topic_t *topic = run->topics[i];
-        for (uint16_t lane = 0; topic->tapped && lane < run->plan->lanes; lane++) {
+        for (uint16_t lane = 0; lane < run->plan->lanes; lane++) {
             nrs_err_t err = heard ? s_publish_lane(run, txn, topic, lane) : NRS_OK;
             if (err)
                 return err;

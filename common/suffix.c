@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-// Debian's package publicsuffix keeps it up to date; look-ups in a loaded list take half the time of those in the
-// built-in one.
+// Debian's package publicsuffix keeps it up to date; look-ups in a loaded list take half the time
+// of those in the built-in one.
 static const char s_system_list[] = "/usr/share/publicsuffix/public_suffix_list.dat";
 
 enum { HOST_BYTES_MAX = 253 };
@@ -47,20 +47,24 @@ nrs_suffixes_destroy(nrs_suffixes_t **self_p)
     *self_p = NULL;
 }
 
-// An IPv6 literal has colons, an IPv4 address a last label of digits; no top-level domain has either.
+// An IPv6 literal has colons, an IPv4 address a last label of digits; no top-level domain has
+// either.
 static bool
 s_is_address(nrs_bytes_t host)
 {
-    return memchr(host.data, ':', host.size) || (host.data[host.size - 1] >= '0' && host.data[host.size - 1] <= '9' &&
-                                                 !memmem(host.data, host.size, "xn--", 4));
+    return memchr(host.data, ':', host.size) ||
+           (host.data[host.size - 1] >= '0' && host.data[host.size - 1] <= '9' &&
+            !memmem(host.data, host.size, "xn--", 4));
 }
 
 void
-nrs_suffixes_split(nrs_suffixes_t *self, nrs_bytes_t host, nrs_bytes_t *ret_domain, nrs_bytes_t *ret_suffix)
+nrs_suffixes_split(nrs_suffixes_t *self, nrs_bytes_t host, nrs_bytes_t *ret_domain,
+                   nrs_bytes_t *ret_suffix)
 {
     *ret_domain = NRS_NONE;
     *ret_suffix = NRS_NONE;
-    if (host.size == 0 || host.size > HOST_BYTES_MAX || memchr(host.data, 0, host.size) || s_is_address(host))
+    if (host.size == 0 || host.size > HOST_BYTES_MAX || memchr(host.data, 0, host.size) ||
+        s_is_address(host))
         return;
     char name[HOST_BYTES_MAX + 1];
     memcpy(name, host.data, host.size);

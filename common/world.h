@@ -1,7 +1,6 @@
 // world.h - time and randomness, injected: the real ones, or ones that a test moves by hand
-// Units:    wall time in UTC milliseconds since 1970-01-01; monotonic time in milliseconds from any
-// start. Threads:  the real world may be used from any thread; a test's world belongs to its
-// thread.
+// Units:    wall time in UTC milliseconds since 1970-01-01; monotonic time in milliseconds.
+// Threads:  the real world may be used from any thread; a test's world belongs to its thread.
 
 #ifndef NRS_WORLD_H
 #define NRS_WORLD_H

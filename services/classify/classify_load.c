@@ -307,6 +307,8 @@ s_rule(classify_rules_t *self, const nrs_config_node_t *node, nrs_bytes_t file,
     self->count++;
     if (!err)
         err = s_when(node, file, written.when, reterr, &rule->when);
+    if (!err)
+        rule->kinds = nrs_expr_kinds(rule->when);
     return err ? err : s_saying(node, file, &written.says, reterr, &rule->says);
 }
 

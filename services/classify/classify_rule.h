@@ -27,6 +27,7 @@ typedef struct classify_rule {
     nrs_bytes_t id; // borrowed from the file
     uint64_t version;
     nrs_expr_t *when; // owned
+    uint64_t kinds;   // of which it can hold: nrs_expr_kinds()
     bool stop;        // no rule behind it is asked when it matches
     classify_saying_t says;
     const nrs_config_node_t *node; // its place in the file

@@ -120,9 +120,12 @@ static bool
 s_name(const classify_saying_t *says, nrs_event_t *event, nrs_verdict_t *verdict)
 {
     uint64_t class = says->class, type = says->type;
-    if (says->type_of_source) {
-        type = nrs_enum_number(NRS_ENUM_TYPE, nrs_event_text(event, NRS_ORIGIN_claim));
-        class = type ? nrs_class_of_type(type) : 0;
+    uint64_t claimed = says->type_of_source
+                           ? nrs_enum_number(NRS_ENUM_TYPE, nrs_event_text(event, NRS_ORIGIN_claim))
+                           : 0;
+    if (claimed) {
+        type = claimed;
+        class = nrs_class_of_type(claimed);
     }
     if (!class)
         return false;
@@ -132,18 +135,22 @@ s_name(const classify_saying_t *says, nrs_event_t *event, nrs_verdict_t *verdict
     return true;
 }
 
+static uint64_t
+s_confidence(const classify_saying_t *says, nrs_event_t *event)
+{
+    return says->confidence_of_source ? nrs_event_number(event, NRS_ORIGIN_confidence)
+                                      : says->confidence;
+}
+
 // What a rule says replaces what an earlier one said, but for the severity, where the greater
 // stands, and for audience and reasons, which add up (README.md, "Rules"). Returns whether it said
 // what the event is.
 static bool
 s_refine(const classify_saying_t *says, nrs_event_t *event, int64_t now_ms, nrs_verdict_t *verdict)
 {
-    bool named = s_name(says, event, verdict);
     if (says->severity > verdict->severity)
         verdict->severity = says->severity;
-    uint64_t confidence = says->confidence;
-    if (says->confidence_of_source)
-        confidence = nrs_event_number(event, NRS_ORIGIN_confidence);
+    uint64_t confidence = s_confidence(says, event);
     if (confidence)
         verdict->confidence = confidence;
     if (says->expires_ms)
@@ -151,7 +158,7 @@ s_refine(const classify_saying_t *says, nrs_event_t *event, int64_t now_ms, nrs_
     if (says->desk)
         verdict->desk = says->desk;
     s_widen(&says->audience, &verdict->audience);
-    return named;
+    return s_name(says, event, verdict);
 }
 
 // What no rule said is said by the default.
@@ -159,22 +166,27 @@ static void
 s_complete(const classify_saying_t *otherwise, nrs_event_t *event, int64_t now_ms,
            nrs_verdict_t *verdict)
 {
-    nrs_verdict_t open = { 0 };
-    s_refine(otherwise, event, now_ms, &open);
-    if (!verdict->class) {
-        verdict->class = open.class;
-        verdict->type = open.type;
-    }
+    if (!verdict->class)
+        s_name(otherwise, event, verdict);
     if (!verdict->severity)
-        verdict->severity = open.severity;
+        verdict->severity = otherwise->severity;
     if (!verdict->confidence)
-        verdict->confidence = open.confidence;
-    if (!verdict->expires_at)
-        verdict->expires_at = open.expires_at;
+        verdict->confidence = s_confidence(otherwise, event);
+    if (!verdict->expires_at && otherwise->expires_ms)
+        verdict->expires_at = s_expiry(event, now_ms, otherwise->expires_ms);
     if (!verdict->desk)
-        verdict->desk = open.desk;
+        verdict->desk = otherwise->desk;
     if (!verdict->audience.count)
-        verdict->audience = open.audience;
+        s_widen(&otherwise->audience, &verdict->audience);
+}
+
+// Most rules are about some kinds only; the others need not be asked.
+static bool
+s_matches(const classify_rule_t *rule, uint64_t kind, nrs_event_t *event, int64_t now_ms)
+{
+    if (kind < 64 && !(rule->kinds >> kind & 1))
+        return false;
+    return nrs_expr_match(rule->when, event, now_ms);
 }
 
 bool
@@ -186,8 +198,9 @@ classify_rules_apply(const classify_rules_t *self, nrs_event_t *event, int64_t n
     nrs_verdict_t *verdict = ret_verdict;
     *verdict = (nrs_verdict_t){ 0 };
     scratch->used = 0;
+    uint64_t kind = nrs_event_number(event, NRS_ORIGIN_kind);
     for (const classify_rule_t *rule = self->rules; rule < self->rules + self->count; rule++) {
-        if (!nrs_expr_match(rule->when, event, now_ms))
+        if (!s_matches(rule, kind, event, now_ms))
             continue;
         bool named = s_refine(&rule->says, event, now_ms, verdict);
         s_give_reason(rule->says.reason, event, scratch, verdict);

@@ -16,8 +16,9 @@ typedef struct enrich {
     enrich_lists_t *lists;
     enrich_sightings_t *sightings;
     enrich_facts_t facts;
-    nrs_metric_t *whole, *repeats, *good; // events that went on whole, short; held by a list of known good
-    nrs_metric_t *known, *entries;        // indicators in the table; entries of the lists
+    nrs_metric_t *whole, *repeats,
+        *good;                     // events that went on whole, short; held by a list of known good
+    nrs_metric_t *known, *entries; // indicators in the table; entries of the lists
 } enrich_t;
 
 static void
@@ -35,7 +36,8 @@ s_close(void **me_p)
     *me_p = NULL;
 }
 
-// --- what is read at the start and at a reload ------------------------------------------------------------
+// --- what is read at the start and at a reload
+// ------------------------------------------------------------
 
 // Suffixes, geography and lists together, so that a reload takes all of them or none.
 typedef struct s_reference {
@@ -58,8 +60,8 @@ s_log_list(const enrich_list_t *list, const enrich_list_report_t *report)
     nrs_log_info("list.loaded", F_STR("list", list->name), F_U64("entries", report->entries),
                  F_U64("skipped", report->skipped));
     if (report->suffixes > 0)
-        nrs_log_warn("list.suffix-refused", F_STR("list", list->name), F_U64("entries", report->suffixes),
-                     F_STR("first", report->suffix));
+        nrs_log_warn("list.suffix-refused", F_STR("list", list->name),
+                     F_U64("entries", report->suffixes), F_STR("first", report->suffix));
 }
 
 static nrs_err_t
@@ -68,8 +70,9 @@ s_read_lists(enrich_t *self, s_reference_t *into, nrs_problem_t *reterr)
     enrich_list_report_t reports[ENRICH_LISTS_MAX];
     uint64_t seed = 0;
     self->world->random(self->world, &seed, sizeof seed);
-    nrs_err_t err = enrich_lists_open(&self->set, into->suffixes, seed, (uint64_t)self->options->list_entries_max,
-                                      reports, reterr, &into->lists);
+    nrs_err_t err =
+        enrich_lists_open(&self->set, into->suffixes, seed,
+                          (uint64_t)self->options->list_entries_max, reports, reterr, &into->lists);
     for (size_t i = 0; !err && i < self->set.count; i++)
         s_log_list(&self->set.items[i], &reports[i]);
     return err;
@@ -106,7 +109,8 @@ s_reload(void *me, nrs_problem_t *reterr)
     return s_read_reference(me, reterr);
 }
 
-// --- opening --------------------------------------------------------------------------------------------
+// --- opening
+// --------------------------------------------------------------------------------------------
 
 static void
 s_register(enrich_t *self, nrs_metrics_t *metrics)
@@ -115,10 +119,13 @@ s_register(enrich_t *self, nrs_metrics_t *metrics)
     static const char help[] = "Events that went on, whole or as a short update.";
     self->whole = nrs_metrics_counter(metrics, name, "form=\"whole\"", help);
     self->repeats = nrs_metrics_counter(metrics, name, "form=\"short\"", help);
-    self->good = nrs_metrics_counter(metrics, "noroshi_enrich_known_good_total", NULL,
-                                     "Events whose indicator is on a list of what is known to be good.");
-    self->known = nrs_metrics_gauge(metrics, "noroshi_enrich_indicators", NULL, "Indicators in the table of sightings.");
-    self->entries = nrs_metrics_gauge(metrics, "noroshi_enrich_list_entries", NULL, "Entries of all lists.");
+    self->good =
+        nrs_metrics_counter(metrics, "noroshi_enrich_known_good_total", NULL,
+                            "Events whose indicator is on a list of what is known to be good.");
+    self->known = nrs_metrics_gauge(metrics, "noroshi_enrich_indicators", NULL,
+                                    "Indicators in the table of sightings.");
+    self->entries =
+        nrs_metrics_gauge(metrics, "noroshi_enrich_list_entries", NULL, "Entries of all lists.");
 }
 
 static nrs_err_t
@@ -130,7 +137,8 @@ s_open_sightings(enrich_t *self, nrs_store_t *store, nrs_problem_t *reterr)
     };
     nrs_err_t err = enrich_sightings_open(store, &options, self->world, &self->sightings);
     if (err)
-        nrs_problem_set(reterr, err, NULL, 0, 0, "the table of sightings cannot be opened: %s", nrs_err_name(err));
+        nrs_problem_set(reterr, err, NULL, 0, 0, "the table of sightings cannot be opened: %s",
+                        nrs_err_name(err));
     return err;
 }
 
@@ -155,7 +163,8 @@ s_open(const nrs_stage_context_t *context, nrs_problem_t *reterr, void **ret_me)
     return NRS_OK;
 }
 
-// --- one event ------------------------------------------------------------------------------------------
+// --- one event
+// ------------------------------------------------------------------------------------------
 
 static void
 s_tell_sighting(const enrich_sighting_t *sighting, nrs_context_t *context)
@@ -187,7 +196,8 @@ s_sight(enrich_t *self, nrs_event_t *in, nrs_out_t *out, enrich_sighting_t *sigh
         report.observed_at = report.received_at;
     if (form == 0 || form == NRS_FORM_REPORT)
         return enrich_sightings_count(self->sightings, nrs_out_txn(out), &report, sighting);
-    nrs_err_t err = enrich_sightings_get(self->sightings, nrs_out_txn(out), report.kind, report.value, sighting);
+    nrs_err_t err = enrich_sightings_get(self->sightings, nrs_out_txn(out), report.kind,
+                                         report.value, sighting);
     return err == NRS_E_ABSENT ? NRS_OK : err;
 }
 
@@ -209,7 +219,8 @@ s_apply(void *me, nrs_event_t *in, nrs_out_t *out)
         nrs_metric_add(self->repeats, 1);
         return nrs_out_append_short(out, in, &context);
     }
-    enrich_facts_start(&self->facts, nrs_event_number(in, NRS_ORIGIN_kind), nrs_event_text(in, NRS_ORIGIN_value));
+    enrich_facts_start(&self->facts, nrs_event_number(in, NRS_ORIGIN_kind),
+                       nrs_event_text(in, NRS_ORIGIN_value));
     enrich_name(&self->facts, &sources, &context);  // registrable domain, IDN
     enrich_place(&self->facts, &sources, &context); // country, AS
     enrich_list(&self->facts, &sources, &context);  // known good

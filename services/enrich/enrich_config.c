@@ -8,17 +8,19 @@ const nrs_option_t enrich_option_table[] = {
     { "country", NRS_OPTION_PATH, offsetof(enrich_options_t, country), "", 0, 4096, NULL,
       "MaxMind DB file with countries; empty: context.country stays absent." },
     { "asn", NRS_OPTION_PATH, offsetof(enrich_options_t, asn), "", 0, 4096, NULL,
-      "MaxMind DB file with autonomous systems; empty: context.asn and context.as_name stay absent." },
+      "MaxMind DB file with autonomous systems; empty: context.asn and context.as_name stay "
+      "absent." },
     { "lists", NRS_OPTION_NODE, offsetof(enrich_options_t, lists), NULL, 0, 0, NULL,
       "Lists that indicators are looked up in: name, path, format, match, records, known_good." },
-    { "list_entries_max", NRS_OPTION_NUMBER, offsetof(enrich_options_t, list_entries_max), "5000000", 1,
-      50000000, NULL, "Entries of all lists together; a million names take 24 MiB." },
+    { "list_entries_max", NRS_OPTION_NUMBER, offsetof(enrich_options_t, list_entries_max),
+      "5000000", 1, 50000000, NULL, "Entries of all lists together; a million names take 24 MiB." },
     { "repeat_window", NRS_OPTION_DURATION, offsetof(enrich_options_t, repeat_window_ms), "24h", 0,
       365 * DAY_MS, NULL,
-      "A report of an indicator that passed whole within this time goes on as a short update; a day, so that "
-      "a daily feed passes whole once." },
-    { "memory", NRS_OPTION_BYTES, offsetof(enrich_options_t, memory_bytes), "64MiB", 1 << 20,
-      INT64_C(1) << 40, NULL, "Memory for the sightings that are hot; the others are read from disk." },
+      "A report of an indicator that passed whole within this time goes on as a short update; a "
+      "day, so that a daily feed passes whole once." },
+    { "memory", NRS_OPTION_BYTES, offsetof(enrich_options_t, memory_bytes), "128MiB", 1 << 20,
+      INT64_C(1) << 40, NULL,
+      "Memory for the sightings that are hot; the others are read from disk." },
     { NULL, 0, 0, NULL, 0, 0, NULL, NULL },
 };
 
@@ -42,17 +44,19 @@ static const nrs_option_t s_list_table[] = {
 };
 
 static nrs_err_t
-s_check_list(const nrs_config_node_t *node, const enrich_list_set_t *before, const enrich_list_t *list,
-             nrs_problem_t *reterr)
+s_check_list(const nrs_config_node_t *node, const enrich_list_set_t *before,
+             const enrich_list_t *list, nrs_problem_t *reterr)
 {
     for (size_t i = 0; i < before->count; i++) {
         if (strcmp(before->items[i].name, list->name) == 0)
-            return nrs_config_problem(nrs_config_get(node, "name"), reterr, "the name %s is taken by another list",
-                                      list->name);
+            return nrs_config_problem(nrs_config_get(node, "name"), reterr,
+                                      "the name %s is taken by another list", list->name);
     }
     if (list->records[0] && list->format != ENRICH_FORMAT_JSON)
-        return nrs_config_problem(nrs_config_get(node, "records"), reterr, "records needs format: json");
-    if (list->format == ENRICH_FORMAT_CIDRS && list->match != ENRICH_MATCH_AUTO && list->match != ENRICH_MATCH_CIDR)
+        return nrs_config_problem(nrs_config_get(node, "records"), reterr,
+                                  "records needs format: json");
+    if (list->format == ENRICH_FORMAT_CIDRS && list->match != ENRICH_MATCH_AUTO &&
+        list->match != ENRICH_MATCH_CIDR)
         return nrs_config_problem(nrs_config_get(node, "match"), reterr,
                                   "a list of cidrs is matched by cidr; leave match out");
     return NRS_OK;
@@ -64,7 +68,8 @@ enrich_config_lists(nrs_config_t *config, const nrs_config_node_t *node, nrs_pro
 {
     enrich_list_set_t set = { 0 };
     if (nrs_config_shape(node) != NRS_CONFIG_NOTHING && nrs_config_shape(node) != NRS_CONFIG_LIST)
-        return nrs_config_problem(node, reterr, "lists is a list of mappings, each with name and path");
+        return nrs_config_problem(node, reterr,
+                                  "lists is a list of mappings, each with name and path");
     if (nrs_config_count(node) > ENRICH_LISTS_MAX)
         return nrs_config_problem(node, reterr, "there can be %d lists at most", ENRICH_LISTS_MAX);
     for (size_t i = 0; i < nrs_config_count(node); i++) {

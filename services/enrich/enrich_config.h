@@ -15,18 +15,18 @@ typedef struct enrich_options {
     const char *asn;                // path, or "": autonomous systems stay unknown
     const nrs_config_node_t *lists; // see enrich_config_lists()
     int64_t list_entries_max;
-    int64_t repeat_window_ms;       // 0: every report is a full event
-    int64_t memory_bytes;           // of the table of sightings
+    int64_t repeat_window_ms; // 0: every report is a full event
+    int64_t memory_bytes;     // of the table of sightings
 } enrich_options_t;
 
 extern const nrs_option_t enrich_option_table[];
 
 typedef enum enrich_format {
-    ENRICH_FORMAT_AUTO,    // a line is a prefix, a name or any value, whichever it looks like
+    ENRICH_FORMAT_AUTO, // a line is a prefix, a name or any value, whichever it looks like
     ENRICH_FORMAT_DOMAINS,
     ENRICH_FORMAT_CIDRS,
-    ENRICH_FORMAT_VALUES,  // indicators of any kind
-    ENRICH_FORMAT_JSON,    // a document with an array of texts in it, each as in AUTO
+    ENRICH_FORMAT_VALUES, // indicators of any kind
+    ENRICH_FORMAT_JSON,   // a document with an array of texts in it, each as in AUTO
 } enrich_format_t;
 
 typedef enum enrich_match {
@@ -40,8 +40,8 @@ typedef enum enrich_match {
 typedef struct enrich_list {
     const char *name;
     const char *path;
-    int64_t format;  // enrich_format_t
-    int64_t match;   // enrich_match_t
+    int64_t format;      // enrich_format_t
+    int64_t match;       // enrich_match_t
     const char *records; // JSON: dotted path to the array; "": the document itself
     bool known_good;     // what it holds is known to be good
 } enrich_list_t;
@@ -51,7 +51,8 @@ typedef struct enrich_list_set {
     enrich_list_t items[ENRICH_LISTS_MAX];
 } enrich_list_set_t;
 
-// Read the entries of `lists:`. Errors: NRS_E_CONFIG with *reterr: too many, a name twice, `records` without json.
+// Read the entries of `lists:`. Errors: NRS_E_CONFIG with *reterr: too many, a name twice,
+// `records` without json.
 NRS_MUST_CHECK nrs_err_t
 enrich_config_lists(nrs_config_t *config, const nrs_config_node_t *node, nrs_problem_t *reterr,
                     enrich_list_set_t *into);

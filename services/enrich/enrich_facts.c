@@ -27,9 +27,9 @@ enrich_facts_start(enrich_facts_t *self, uint64_t kind, nrs_bytes_t value)
     self->place = (nrs_geo_place_t){ 0 };
     self->unicode.size = 0;
     self->host = nrs_indicator_host(kind, value);
-    nrs_bytes_t text = s_is_address_kind(kind)         ? value
+    nrs_bytes_t text = s_is_address_kind(kind)        ? value
                        : s_may_be_address(self->host) ? self->host
-                                                       : NRS_NONE;
+                                                      : NRS_NONE;
     self->placed = text.size > 0 && !nrs_prefix_parse(text, &self->prefix);
     if (self->placed)
         self->host = NRS_NONE;

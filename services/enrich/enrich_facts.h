@@ -16,7 +16,8 @@ typedef struct enrich_sources {
     const enrich_lists_t *lists;
 } enrich_sources_t;
 
-// One indicator under work. The context borrows from the value and from here, until the next enrich_facts_start().
+// One indicator under work. The context borrows from the value and from here, until the next
+// enrich_facts_start().
 typedef struct enrich_facts {
     uint64_t kind;
     nrs_bytes_t value;
@@ -25,7 +26,7 @@ typedef struct enrich_facts {
     nrs_prefix_t prefix; // address or prefix in it
     nrs_geo_place_t place;
     char ip[46];
-    nrs_buf_t unicode;   // owned by whoever keeps the struct: nrs_buf_free(&facts.unicode)
+    nrs_buf_t unicode; // owned by whoever keeps the struct: nrs_buf_free(&facts.unicode)
 } enrich_facts_t;
 
 // Find out what the indicator names: a host, an address, or neither.

@@ -17,8 +17,8 @@ struct enrich_lists {
     const enrich_list_set_t *set; // borrowed
     enrich_names_t *names;        // names and values
     enrich_ranges_t *ranges;
-    uint32_t parents;             // lists whose names cover what is below them
-    uint32_t good;                // lists of what is known to be good
+    uint32_t parents; // lists whose names cover what is below them
+    uint32_t good;    // lists of what is known to be good
     uint64_t entries;
 };
 
@@ -30,7 +30,7 @@ typedef struct s_reading {
     nrs_suffixes_t *suffixes; // borrowed
     uint64_t entries_max;     // of all lists together
     enrich_list_report_t *report;
-    nrs_buf_t text;           // canonical form of the entry
+    nrs_buf_t text; // canonical form of the entry
 } s_reading_t;
 
 void
@@ -45,13 +45,15 @@ enrich_lists_destroy(enrich_lists_t **self_p)
     *self_p = NULL;
 }
 
-// --- entries --------------------------------------------------------------------------------------------
+// --- entries
+// --------------------------------------------------------------------------------------------
 
 // The kind under which an entry of the list is read; 0: it is kept as it is.
 static uint64_t
 s_entry_kind(const enrich_list_t *list, nrs_bytes_t entry)
 {
-    switch (list->match == ENRICH_MATCH_CIDR ? ENRICH_FORMAT_CIDRS : (enrich_format_t)list->format) {
+    switch (list->match == ENRICH_MATCH_CIDR ? ENRICH_FORMAT_CIDRS
+                                             : (enrich_format_t)list->format) {
     case ENRICH_FORMAT_DOMAINS:
         return NRS_KIND_DOMAIN;
     case ENRICH_FORMAT_CIDRS:
@@ -97,11 +99,13 @@ s_keep(s_reading_t *self, uint64_t kind, nrs_bytes_t text)
     self->lists->entries++;
 }
 
-// A single label is no domain, so `com` would be skipped as unreadable; say instead what is wrong with it.
+// A single label is no domain, so `com` would be skipped as unreadable; say instead what is wrong
+// with it.
 static bool
 s_is_bare_suffix(s_reading_t *self, nrs_bytes_t entry)
 {
-    bool domains = self->list->format == ENRICH_FORMAT_DOMAINS || self->list->format == ENRICH_FORMAT_JSON ||
+    bool domains = self->list->format == ENRICH_FORMAT_DOMAINS ||
+                   self->list->format == ENRICH_FORMAT_JSON ||
                    self->list->format == ENRICH_FORMAT_AUTO;
     self->text.size = 0;
     return domains && !memchr(entry.data, '.', entry.size) && !nrs_idn_ascii(entry, &self->text) &&
@@ -134,14 +138,16 @@ s_entry(s_reading_t *self, nrs_bytes_t entry)
     return NRS_OK;
 }
 
-// --- files ----------------------------------------------------------------------------------------------
+// --- files
+// ----------------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_read_file(const char *path, nrs_buf_t *into, nrs_problem_t *reterr)
 {
     FILE *file = fopen(path, "rb");
     if (!file)
-        return nrs_problem_set(reterr, NRS_E_IO, path, 0, 0, "cannot be opened: %s", strerror(errno));
+        return nrs_problem_set(reterr, NRS_E_IO, path, 0, 0, "cannot be opened: %s",
+                               strerror(errno));
     enum { STEP = 1 << 18 };
     size_t got = 1;
     while (got > 0 && into->size <= s_file_bytes_max) {
@@ -233,22 +239,27 @@ s_read_list(s_reading_t *self, nrs_problem_t *reterr)
     nrs_err_t err = s_read_file(path, &file, reterr);
     if (!err) {
         bool json = self->list->format == ENRICH_FORMAT_JSON;
-        err = json ? s_read_json(self, nrs_buf_bytes(&file)) : s_read_lines(self, nrs_buf_bytes(&file));
+        err = json ? s_read_json(self, nrs_buf_bytes(&file))
+                   : s_read_lines(self, nrs_buf_bytes(&file));
         if (err == NRS_E_LIMIT)
-            nrs_problem_set(reterr, err, path, 0, 0, "the lists together have more than list_entries_max entries");
+            nrs_problem_set(reterr, err, path, 0, 0,
+                            "the lists together have more than list_entries_max entries");
         else if (err)
-            nrs_problem_set(reterr, err, path, 0, 0, "not JSON, or no array at records: %s", self->list->records);
+            nrs_problem_set(reterr, err, path, 0, 0, "not JSON, or no array at records: %s",
+                            self->list->records);
     }
     nrs_buf_free(&file);
     // A list that has become empty has rather been lost on its way.
     if (!err && self->report->entries == 0)
-        err = nrs_problem_set(reterr, NRS_E_FORMAT, path, 0, 0, "not a single entry in it can be used");
+        err = nrs_problem_set(reterr, NRS_E_FORMAT, path, 0, 0,
+                              "not a single entry in it can be used");
     return err;
 }
 
 nrs_err_t
-enrich_lists_open(const enrich_list_set_t *set, nrs_suffixes_t *suffixes, uint64_t seed, uint64_t entries_max,
-                  enrich_list_report_t *reports, nrs_problem_t *reterr, enrich_lists_t **ret_lists)
+enrich_lists_open(const enrich_list_set_t *set, nrs_suffixes_t *suffixes, uint64_t seed,
+                  uint64_t entries_max, enrich_list_report_t *reports, nrs_problem_t *reterr,
+                  enrich_lists_t **ret_lists)
 {
     NRS_ASSERT(set && suffixes && ret_lists);
     NRS_AUTO(enrich_lists) self = nrs_new0(enrich_lists_t);
@@ -257,8 +268,12 @@ enrich_lists_open(const enrich_list_set_t *set, nrs_suffixes_t *suffixes, uint64
     self->ranges = enrich_ranges_new();
     for (unsigned i = 0; i < set->count; i++) {
         reports[i] = (enrich_list_report_t){ 0 };
-        s_reading_t reading = { .lists = self, .list = &set->items[i], .number = i, .suffixes = suffixes,
-                                .entries_max = entries_max, .report = &reports[i] };
+        s_reading_t reading = { .lists = self,
+                                .list = &set->items[i],
+                                .number = i,
+                                .suffixes = suffixes,
+                                .entries_max = entries_max,
+                                .report = &reports[i] };
         nrs_err_t err = s_read_list(&reading, reterr);
         nrs_buf_free(&reading.text);
         if (err)
@@ -271,7 +286,8 @@ enrich_lists_open(const enrich_list_set_t *set, nrs_suffixes_t *suffixes, uint64
     return NRS_OK;
 }
 
-// --- looking up -----------------------------------------------------------------------------------------
+// --- looking up
+// -----------------------------------------------------------------------------------------
 
 // The name itself on any list, the names above it on those that cover what is below.
 static uint32_t
@@ -307,7 +323,8 @@ enrich_lists_find(const enrich_lists_t *self, const enrich_wanted_t *wanted)
 }
 
 void
-enrich_lists_names(const enrich_lists_t *self, uint32_t mask, nrs_list_t *into, bool *ret_known_good)
+enrich_lists_names(const enrich_lists_t *self, uint32_t mask, nrs_list_t *into,
+                   bool *ret_known_good)
 {
     into->count = 0;
     for (size_t i = 0; i < self->set->count; i++) {

@@ -18,12 +18,14 @@ typedef struct enrich_list_report {
     char suffix[64];   // the first of them
 } enrich_list_report_t;
 
-// Read all lists of `set` (borrowed, must outlive the result). `seed` is any random number. `reports` has room for set->count.
-// Errors, with the file in *reterr: NRS_E_IO (cannot be read), NRS_E_FORMAT (not what its format says, or without a
-// single entry), NRS_E_LIMIT (more than `entries_max` entries, or a file above 256 MiB).
+// Read all lists of `set` (borrowed, must outlive the result). `seed` is any random number.
+// `reports` has room for set->count. Errors, with the file in *reterr: NRS_E_IO (cannot be read),
+// NRS_E_FORMAT (not what its format says, or without a single entry), NRS_E_LIMIT (more than
+// `entries_max` entries, or a file above 256 MiB).
 NRS_MUST_CHECK nrs_err_t
-enrich_lists_open(const enrich_list_set_t *set, nrs_suffixes_t *suffixes, uint64_t seed, uint64_t entries_max,
-                  enrich_list_report_t *reports, nrs_problem_t *reterr, enrich_lists_t **ret_lists);
+enrich_lists_open(const enrich_list_set_t *set, nrs_suffixes_t *suffixes, uint64_t seed,
+                  uint64_t entries_max, enrich_list_report_t *reports, nrs_problem_t *reterr,
+                  enrich_lists_t **ret_lists);
 void
 enrich_lists_destroy(enrich_lists_t **self_p);
 
@@ -37,9 +39,11 @@ typedef struct enrich_wanted {
 // The lists that hold it, one bit each in the order of the set.
 uint32_t
 enrich_lists_find(const enrich_lists_t *self, const enrich_wanted_t *wanted);
-// The names of the lists in a mask (borrowed from the set), and whether one of them is of what is known to be good.
+// The names of the lists in a mask (borrowed from the set), and whether one of them is of what is
+// known to be good.
 void
-enrich_lists_names(const enrich_lists_t *self, uint32_t mask, nrs_list_t *into, bool *ret_known_good);
+enrich_lists_names(const enrich_lists_t *self, uint32_t mask, nrs_list_t *into,
+                   bool *ret_known_good);
 // Entries of all lists together.
 uint64_t
 enrich_lists_entries(const enrich_lists_t *self);

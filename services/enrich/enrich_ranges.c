@@ -33,7 +33,7 @@ struct enrich_ranges {
     s_edges_t edges4, edges6; // until closed
     uint32_t *at4, *masks4;   // steps, by address
     size_t count4;
-    uint32_t *index4;         // 65,537: how many steps lie before each value of the top 16 bits
+    uint32_t *index4; // 65,537: how many steps lie before each value of the top 16 bits
     s_point_t *at6;
     uint32_t *masks6;
     size_t count6;
@@ -62,7 +62,8 @@ enrich_ranges_destroy(enrich_ranges_t **self_p)
     *self_p = NULL;
 }
 
-// --- adding ---------------------------------------------------------------------------------------------
+// --- adding
+// ---------------------------------------------------------------------------------------------
 
 static int
 s_compare(s_point_t a, s_point_t b)
@@ -118,7 +119,8 @@ enrich_ranges_add(enrich_ranges_t *self, const nrs_prefix_t *prefix, unsigned li
     s_put_edge(edges, (s_edge_t){ .at = end, .list = (uint8_t)list, .begins = false });
 }
 
-// --- flattening -----------------------------------------------------------------------------------------
+// --- flattening
+// -----------------------------------------------------------------------------------------
 
 static int
 s_compare_edges(const void *a, const void *b)
@@ -126,8 +128,8 @@ s_compare_edges(const void *a, const void *b)
     return s_compare(((const s_edge_t *)a)->at, ((const s_edge_t *)b)->at);
 }
 
-// Turn edges into steps: called for each address at which the mask changes, in order. Returns how many steps there are;
-// `at` and `masks` have room for as many as there are edges.
+// Turn edges into steps: called for each address at which the mask changes, in order. Returns how
+// many steps there are; `at` and `masks` have room for as many as there are edges.
 static size_t
 s_flatten(s_edges_t *edges, s_point_t *at, uint32_t *masks)
 {
@@ -190,7 +192,8 @@ enrich_ranges_close(enrich_ranges_t *self)
     self->edges4 = self->edges6 = (s_edges_t){ 0 };
 }
 
-// --- looking up -----------------------------------------------------------------------------------------
+// --- looking up
+// -----------------------------------------------------------------------------------------
 
 static uint32_t
 s_find4(const enrich_ranges_t *self, uint32_t first, uint32_t last)
@@ -233,5 +236,6 @@ enrich_ranges_find(const enrich_ranges_t *self, const nrs_prefix_t *prefix)
     NRS_ASSERT(self->index4);
     s_point_t first, last;
     s_span(prefix, &first, &last);
-    return prefix->address.v4 ? s_find4(self, (uint32_t)first.low, (uint32_t)last.low) : s_find6(self, first, last);
+    return prefix->address.v4 ? s_find4(self, (uint32_t)first.low, (uint32_t)last.low)
+                              : s_find6(self, first, last);
 }

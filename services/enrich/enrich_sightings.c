@@ -9,9 +9,9 @@
 //     32  u8[16]   id of the first event
 //     48  u8[16]   reporters: bit (number modulo 128) of each member that has reported it
 //
-// A member's number is given at its first report and kept in the table "enrich", so bits mean the same after a restart.
-// Up to 128 members each has a bit of its own. Beyond that members share bits: the number of distinct reporters is
-// then a lower bound, and still never falls.
+// A member's number is given at its first report and kept in the table "enrich", so bits mean the
+// same after a restart. Up to 128 members each has a bit of its own. Beyond that members share
+// bits: the number of distinct reporters is then a lower bound, and still never falls.
 //
 // The table "enrich":  "seed" -> u8 version, u64 seed     "member/ID" -> u16 number
 
@@ -43,10 +43,11 @@ struct enrich_sightings {
     uint64_t window_ms;
     s_member_t *members; // owned; in the order of their numbers
     size_t member_count;
-    size_t last_member;  // index of the one that reported last
+    size_t last_member; // index of the one that reported last
 };
 
-// --- opening --------------------------------------------------------------------------------------------
+// --- opening
+// --------------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_read_seed(enrich_sightings_t *self, nrs_txn_t *txn, nrs_world_t *world)
@@ -87,7 +88,8 @@ s_read_members(enrich_sightings_t *self, nrs_txn_t *txn)
     nrs_err_t err = nrs_scan_open(txn, self->table, &scan);
     if (err)
         return err;
-    for (err = nrs_scan_seek(scan, prefix, &key, &value); !err; err = nrs_scan_next(scan, &key, &value)) {
+    for (err = nrs_scan_seek(scan, prefix, &key, &value); !err;
+         err = nrs_scan_next(scan, &key, &value)) {
         if (key.size < prefix.size || memcmp(key.data, prefix.data, prefix.size) != 0)
             break;
         nrs_bytes_t id = nrs_bytes(key.data + prefix.size, key.size - prefix.size);
@@ -114,8 +116,8 @@ s_read_table(enrich_sightings_t *self, nrs_store_t *store, nrs_world_t *world)
 }
 
 nrs_err_t
-enrich_sightings_open(nrs_store_t *store, const enrich_sightings_options_t *options, nrs_world_t *world,
-                      enrich_sightings_t **ret_sightings)
+enrich_sightings_open(nrs_store_t *store, const enrich_sightings_options_t *options,
+                      nrs_world_t *world, enrich_sightings_t **ret_sightings)
 {
     NRS_ASSERT(store && options && world && ret_sightings);
     NRS_AUTO(enrich_sightings) self = nrs_new0(enrich_sightings_t);
@@ -123,7 +125,9 @@ enrich_sightings_open(nrs_store_t *store, const enrich_sightings_options_t *opti
     nrs_err_t err = nrs_store_table(store, "enrich", &self->table);
     if (!err)
         err = s_read_table(self, store, world);
-    nrs_state_options_t table = { .name = "sightings", .value_bytes = VALUE_BYTES, .memory_bytes = options->memory_bytes };
+    nrs_state_options_t table = { .name = "sightings",
+                                  .value_bytes = VALUE_BYTES,
+                                  .memory_bytes = options->memory_bytes };
     if (!err)
         err = nrs_state_open(store, &table, &self->state);
     if (err)
@@ -144,7 +148,8 @@ enrich_sightings_destroy(enrich_sightings_t **self_p)
     *self_p = NULL;
 }
 
-// --- reporters ------------------------------------------------------------------------------------------
+// --- reporters
+// ------------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_new_member(enrich_sightings_t *self, nrs_txn_t *txn, nrs_bytes_t id)
@@ -191,10 +196,12 @@ s_reporters(const uint8_t *value)
            (uint64_t)__builtin_popcountll(nrs_get_le64(value + AT_REPORTERS + 8));
 }
 
-// --- sightings ------------------------------------------------------------------------------------------
+// --- sightings
+// ------------------------------------------------------------------------------------------
 
 static void
-s_key(const enrich_sightings_t *self, uint64_t kind, nrs_bytes_t value, uint8_t key[NRS_STATE_KEY_BYTES])
+s_key(const enrich_sightings_t *self, uint64_t kind, nrs_bytes_t value,
+      uint8_t key[NRS_STATE_KEY_BYTES])
 {
     nrs_hash128_t hash = nrs_hash128(value, self->seed + kind);
     nrs_put_be64(key, hash.high);

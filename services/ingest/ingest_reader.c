@@ -151,27 +151,18 @@ ingest_reader_break(ingest_reader_t *self, const char *reason, const char *text,
     return ingest_reader_reject(self, reason, text, raw);
 }
 
-static char *
-s_put_number(char *end, uint64_t number)
-{
-    do
-        *--end = (char)('0' + number % 10);
-    while (number /= 10);
-    return end;
-}
-
 // "FILE@OFFSET+BYTES", built backwards: it is made for every event.
 static nrs_bytes_t
 s_evidence(const ingest_reader_t *self, char room[INGEST_EVIDENCE_MAX])
 {
     char *end = room + INGEST_EVIDENCE_MAX, *at = end;
     if (self->place.line == 0) {
-        at = s_put_number(at, self->place.record);
+        at = ingest_number_put(at, self->place.record);
         *--at = '#';
     } else {
-        at = s_put_number(at, self->place.size);
+        at = ingest_number_put(at, self->place.size);
         *--at = '+';
-        at = s_put_number(at, self->place.offset);
+        at = ingest_number_put(at, self->place.offset);
         *--at = '@';
     }
     size_t length = strlen(self->input);
@@ -203,7 +194,8 @@ s_parts(ingest_reader_t *self, ingest_fault_t *fault)
 nrs_err_t
 ingest_reader_record(ingest_reader_t *self, nrs_bytes_t raw)
 {
-    ingest_fault_t fault = { .reason = NULL };
+    ingest_fault_t fault; // its text is written only when there is a reason
+    fault.reason = NULL;
     nrs_err_t err = s_parts(self, &fault);
     return fault.reason ? ingest_reader_reject(self, fault.reason, fault.text, raw) : err;
 }
@@ -211,7 +203,8 @@ ingest_reader_record(ingest_reader_t *self, nrs_bytes_t raw)
 nrs_err_t
 ingest_reader_record_of(ingest_reader_t *self, const nrs_json_value_t *record)
 {
-    ingest_fault_t fault = { .reason = NULL };
+    ingest_fault_t fault; // its text is written only when there is a reason
+    fault.reason = NULL;
     nrs_err_t err = s_parts(self, &fault);
     return fault.reason ? ingest_reader_reject_of(self, fault.reason, fault.text, record) : err;
 }

@@ -39,15 +39,27 @@ s_trim(nrs_bytes_t text)
     return text;
 }
 
+char *
+ingest_number_put(char *end, uint64_t number)
+{
+    do
+        *--end = (char)('0' + number % 10);
+    while (number /= 10);
+    return end;
+}
+
 static nrs_bytes_t
 s_digits(ingest_record_t *self, const nrs_json_value_t *value)
 {
     char *at = self->digits + self->digits_used;
     size_t left = sizeof self->digits - self->digits_used;
     int length = 0;
-    if (value->type == NRS_JSON_UINT)
-        length = snprintf(at, left, "%llu", (unsigned long long)value->as.number);
-    else if (value->type == NRS_JSON_INT)
+    if (value->type == NRS_JSON_UINT && left > 20) {
+        char *begin = ingest_number_put(at + 20, value->as.number);
+        self->digits_used += 20;
+        return nrs_bytes(begin, (size_t)(at + 20 - begin));
+    }
+    if (value->type == NRS_JSON_INT)
         length = snprintf(at, left, "%lld", (long long)value->as.number);
     else if (value->type == NRS_JSON_FLOAT)
         length = snprintf(at, left, "%.15g", value->as.real);
@@ -62,7 +74,7 @@ s_digits(ingest_record_t *self, const nrs_json_value_t *value)
 static nrs_err_t
 s_text(ingest_record_t *self, const nrs_json_value_t *value, nrs_bytes_t *ret_text, ingest_fault_t *fault)
 {
-    nrs_json_value_t only = *value;
+    nrs_json_value_t only;
     if (value->type == NRS_JSON_LIST) { // feeds wrap single values into lists
         nrs_json_value_t more;
         nrs_json_walk_t walk = nrs_json_walk(value);
@@ -70,14 +82,15 @@ s_text(ingest_record_t *self, const nrs_json_value_t *value, nrs_bytes_t *ret_te
             only.type = NRS_JSON_ABSENT;
         else if (nrs_json_walk_next(&walk, NULL, &more))
             return s_fault(fault, NRS_E_FORMAT, "field-type", "one value is wanted, not a list of several");
+        value = &only;
     }
-    switch (only.type) {
+    switch (value->type) {
     case NRS_JSON_ABSENT:
     case NRS_JSON_NULL:
         *ret_text = NRS_NONE;
         return NRS_OK;
     case NRS_JSON_TEXT:
-        *ret_text = s_trim(only.text);
+        *ret_text = s_trim(value->text);
         if (ret_text->size && memchr(ret_text->data, 0, ret_text->size))
             return s_fault(fault, NRS_E_FORMAT, "nul", "a text holds a NUL character");
         return NRS_OK;
@@ -85,7 +98,7 @@ s_text(ingest_record_t *self, const nrs_json_value_t *value, nrs_bytes_t *ret_te
     case NRS_JSON_OBJECT:
         return s_fault(fault, NRS_E_FORMAT, "field-type", "one value is wanted, not an object");
     default:
-        *ret_text = s_digits(self, &only);
+        *ret_text = s_digits(self, value);
         return NRS_OK;
     }
 }
@@ -156,15 +169,16 @@ s_read_number(const nrs_field_info_t *info, nrs_bytes_t text, uint64_t *into, in
         const char *word;
         uint64_t percent;
     } scale[] = { { "low", 15 }, { "medium", 50 }, { "med", 50 }, { "high", 85 }, { "none", 0 } };
-    if (info->offset == offsetof(nrs_origin_t, confidence)) // STIX 2.1, appendix A: None / Low / Med / High
+    uint64_t number = 0;
+    bool digits = s_number(text, &number);
+    if (!digits && info->offset == offsetof(nrs_origin_t, confidence)) // STIX 2.1, appendix A: None / Low / Med / High
         for (size_t i = 0; i < sizeof scale / sizeof scale[0]; i++)
             if (text.size == strlen(scale[i].word) &&
                 strncasecmp((const char *)text.data, scale[i].word, text.size) == 0) {
                 *into = scale[i].percent;
                 return NRS_OK;
             }
-    uint64_t number = 0;
-    if (!s_number(text, &number))
+    if (!digits)
         return s_fault(fault, NRS_E_FORMAT, "number", "%s is no whole number", info->name);
     if (number > info->limit)
         return s_fault(fault, NRS_E_LIMIT, "number", "%s is at most %llu", info->name,
@@ -229,6 +243,41 @@ s_read_list(ingest_record_t *self, const nrs_field_info_t *info, const nrs_json_
     return NRS_OK;
 }
 
+// --- words that records repeat -----------------------------------------------------------------------------
+static const ingest_word_t *
+s_word_get(const ingest_word_t *words, nrs_bytes_t word)
+{
+    for (size_t i = 0; i < INGEST_WORDS_KEPT; i++)
+        if (words[i].size == word.size && memcmp(words[i].word, word.data, word.size) == 0)
+            return &words[i];
+    return NULL;
+}
+
+// The place for a word; one that is too long has a place, but is not found again.
+static ingest_word_t *
+s_word_put(ingest_word_t *words, size_t *next, nrs_bytes_t word)
+{
+    ingest_word_t *into = &words[(*next)++ % INGEST_WORDS_KEPT];
+    *into = (ingest_word_t){ .size = 0 };
+    if (word.size <= sizeof into->word) {
+        into->size = word.size;
+        memcpy(into->word, word.data, word.size);
+    }
+    return into;
+}
+
+static nrs_bytes_t
+s_claim_of(ingest_record_t *self, nrs_bytes_t word)
+{
+    const ingest_word_t *known = s_word_get(self->claims, word);
+    if (known)
+        return known->type;
+    nrs_bytes_t type = ingest_source_claim(self->source, word);
+    if (type.data != word.data) // it has become a word of a table
+        s_word_put(self->claims, &self->claim_next, word)->type = type;
+    return type;
+}
+
 // One row of the mapping. *ret_said is set when the record says something there.
 static nrs_err_t
 s_row(ingest_record_t *self, const ingest_map_t *row, const nrs_json_value_t *value, nrs_origin_t *origin,
@@ -253,7 +302,7 @@ s_row(ingest_record_t *self, const ingest_map_t *row, const nrs_json_value_t *va
         self->kind_word = text;
         return NRS_OK;
     case NRS_ORIGIN_claim:
-        return s_read_text(info, ingest_source_claim(self->source, text), into, fault);
+        return s_read_text(info, s_claim_of(self, text), into, fault);
     default:
         break;
     }
@@ -273,10 +322,14 @@ static nrs_err_t
 s_rows(ingest_record_t *self, const nrs_json_value_t *values, nrs_origin_t *origin, ingest_fault_t *fault)
 {
     uint64_t said = 0; // bit: position in the origin layer
+    nrs_json_value_t fixed = { .type = NRS_JSON_TEXT };
     for (size_t i = 0; i < self->map_count; i++) {
         const ingest_map_t *row = &self->map[i];
-        nrs_json_value_t fixed = { .type = NRS_JSON_TEXT, .text = row->constant };
-        const nrs_json_value_t *value = row->fixed ? &fixed : &values[row->slot];
+        const nrs_json_value_t *value = &values[row->slot];
+        if (row->fixed) {
+            fixed.text = row->constant;
+            value = &fixed;
+        }
         uint64_t bit = (uint64_t)1 << (row->field - NRS_ORIGIN_instance);
         if (value->type == NRS_JSON_ABSENT || (said & bit))
             continue;
@@ -295,24 +348,19 @@ s_rows(ingest_record_t *self, const nrs_json_value_t *values, nrs_origin_t *orig
 static uint64_t
 s_kind_of(ingest_record_t *self, nrs_bytes_t word, bool *ret_port)
 {
-    for (size_t i = 0; i < INGEST_WORDS_KEPT; i++)
-        if (nrs_bytes_is(word, self->words[i].word)) {
-            *ret_port = self->words[i].port;
-            return self->words[i].kind;
-        }
-    size_t cut = 0;
-    while (cut < word.size && word.data[cut] != ':' && word.data[cut] != '|')
-        cut++;
-    *ret_port = cut < word.size && nrs_bytes_is(nrs_bytes(word.data + cut + 1, word.size - cut - 1), "port");
-    uint64_t kind = nrs_indicator_kind_word(nrs_bytes(word.data, cut));
-    if (word.size < sizeof self->words[0].word) {
-        size_t i = self->word_next++ % INGEST_WORDS_KEPT;
-        memset(self->words[i].word, 0, sizeof self->words[i].word);
-        memcpy(self->words[i].word, word.data, word.size);
-        self->words[i].kind = kind;
-        self->words[i].port = *ret_port;
+    const ingest_word_t *known = s_word_get(self->kinds, word);
+    if (!known) {
+        size_t cut = 0;
+        while (cut < word.size && word.data[cut] != ':' && word.data[cut] != '|')
+            cut++;
+        ingest_word_t *made = s_word_put(self->kinds, &self->kind_next, word);
+        made->port = cut < word.size &&
+                     nrs_bytes_is(nrs_bytes(word.data + cut + 1, word.size - cut - 1), "port");
+        made->kind = nrs_indicator_kind_word(nrs_bytes(word.data, cut));
+        known = made;
     }
-    return kind;
+    *ret_port = known->port;
+    return known->kind;
 }
 
 static const uint8_t *
@@ -367,7 +415,8 @@ s_part(nrs_bytes_t *value, unsigned part, uint64_t *kind)
 static nrs_err_t
 s_canonical(ingest_record_t *self, uint64_t kind, nrs_bytes_t value, nrs_origin_t *origin, ingest_fault_t *fault)
 {
-    nrs_problem_t problem = { .text[0] = 0 };
+    nrs_problem_t problem; // not cleared for each event: only its text is looked at
+    problem.text[0] = 0;
     nrs_buf_reset(&self->canonical);
     nrs_err_t err = nrs_indicator_canonical(kind, value, self->source->refang, &self->canonical, &origin->kind, &problem);
     if (err)
@@ -449,7 +498,8 @@ ingest_record_read(ingest_record_t *self, const nrs_json_value_t *values, unsign
                    nrs_origin_t *ret_origin, ingest_fault_t *fault)
 {
     self->digits_used = 0;
-    self->kind_word = self->value_given = NRS_NONE;
+    self->kind_word = NRS_NONE;
+    self->value_given = NRS_NONE;
     memset(ret_origin, 0, sizeof *ret_origin);
     nrs_err_t err = s_rows(self, values, ret_origin, fault);
     if (!err)

@@ -10,7 +10,7 @@
 
 enum { INGEST_EVIDENCE_MAX = 256 };
 enum { INGEST_DIGITS_MAX = 32 * 32 }; // numbers turned into text, for one record
-enum { INGEST_WORDS_KEPT = 8 };       // words for kinds remembered between records
+enum { INGEST_WORDS_KEPT = 8 };       // words remembered between records, of each sort
 
 #define INGEST_OBSERVED_MIN_MS 631152000000u // 1990-01-01: an earlier time is a clock that was never set
 #define INGEST_AHEAD_MAX_MS 86400000u        // a day: a wrong time zone, not a wrong clock
@@ -20,6 +20,15 @@ typedef struct ingest_fault {
     const char *reason; // stable code, static
     char text[512];     // one sentence
 } ingest_fault_t;
+
+// A word of the source, looked up once.
+typedef struct ingest_word {
+    size_t size; // 0: free
+    uint8_t word[32];
+    uint64_t kind;
+    bool port;        // "ip:port"
+    nrs_bytes_t type; // claim; borrowed from tables that outlive the record
+} ingest_word_t;
 
 // What building one origin layer needs; a plain value, `(ingest_record_t){ 0 }` with the first group set.
 typedef struct ingest_record {
@@ -34,16 +43,17 @@ typedef struct ingest_record {
     size_t digits_used;
     nrs_bytes_t kind_word;   // of the record under way
     nrs_bytes_t value_given; // of the record under way
-    struct {
-        char word[32];
-        uint64_t kind;
-        bool port;
-    } words[INGEST_WORDS_KEPT];
-    size_t word_next;
+    ingest_word_t kinds[INGEST_WORDS_KEPT]; // the words that records repeat, and what they came to
+    ingest_word_t claims[INGEST_WORDS_KEPT];
+    size_t kind_next, claim_next;
 } ingest_record_t;
 
 void
 ingest_record_free(ingest_record_t *self);
+
+// Write a number in decimal so that it ends before `end`, which has 20 bytes before it; returns where it begins.
+char *
+ingest_number_put(char *end, uint64_t number);
 
 // Fill *ret_origin from the record's values (indexed by the mapping's slots). A value of two parts ("domain|ip") is two
 // events: `part` is 0 or 1. Everything borrowed in *ret_origin is valid until the next call, or as long as the values.

@@ -6,8 +6,8 @@
 #include "common/base.h"
 #include "common/buf.h"
 
-// Append the decoded bytes. Padding is required, other characters are refused; nothing is appended then.
-// Errors: NRS_E_FORMAT.
+// Append the decoded bytes. Padding is required, other characters are refused; nothing is appended
+// then. Errors: NRS_E_FORMAT.
 NRS_MUST_CHECK nrs_err_t
 base64_decode(nrs_bytes_t text, nrs_buf_t *into);
 

@@ -9,16 +9,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { s_line_max = 16384 };  // a longer line is handed out in pieces
+enum { s_line_max = 16384 }; // a longer line is handed out in pieces
 enum { s_exit_no_exec = 127 };
 
 void
 child_init(child_t *self, const nrs_instance_t *instance, const char *programs)
 {
-    *self = (child_t){ .instance = instance,
-                       .output = -1,
-                       .backoff_ms = CHILD_BACKOFF_MIN_MS,
-                       .log = { .fd = -1 } };
+    *self = (child_t){
+        .instance = instance, .output = -1, .backoff_ms = CHILD_BACKOFF_MIN_MS, .log = { .fd = -1 }
+    };
     nrs_buf_t path = { 0 };
     nrs_buf_printf(&path, "%s/noroshi-%s", programs, instance->stage);
     self->program = nrs_buf_cstr(&path);
@@ -35,7 +34,8 @@ child_clear(child_t *self)
     self->program = NULL;
 }
 
-// --- start -----------------------------------------------------------------------------------------
+// --- start
+// -----------------------------------------------------------------------------------------
 
 // Between fork and exec: only calls that are safe there.
 __attribute__((noreturn)) static void
@@ -59,7 +59,8 @@ s_become(char *const argv[], char *const env[], int output, pid_t parent)
     _exit(written > 0 ? s_exit_no_exec : s_exit_no_exec);
 }
 
-// Our environment with NOTIFY_SOCKET for the child, or without it. The caller frees the array and *ret_own.
+// Our environment with NOTIFY_SOCKET for the child, or without it. The caller frees the array and
+// *ret_own.
 static char **
 s_environment(const char *notify_path, char **ret_own)
 {
@@ -94,8 +95,12 @@ child_start(child_t *self, const char *config, const char *extra, const char *no
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) != 0)
         return NRS_E_IO;
     fcntl(ends[1], F_SETFL, 0); // only our end must not wait
-    char *argv[] = { self->program, s_unconst("--config"),   s_unconst(config),
-                     s_unconst("--instance"), s_unconst(self->instance->name), s_unconst(extra),
+    char *argv[] = { self->program,
+                     s_unconst("--config"),
+                     s_unconst(config),
+                     s_unconst("--instance"),
+                     s_unconst(self->instance->name),
+                     s_unconst(extra),
                      NULL };
     char *own = NULL;
     char **env = s_environment(notify_path, &own);
@@ -121,7 +126,8 @@ child_start(child_t *self, const char *config, const char *extra, const char *no
     return NRS_OK;
 }
 
-// --- what happens to it ----------------------------------------------------------------------------
+// --- what happens to it
+// ----------------------------------------------------------------------------
 void
 child_now_ready(child_t *self, int64_t now_ms)
 {
@@ -162,7 +168,8 @@ child_now_ended(child_t *self, int status, bool asked, int64_t now_ms)
         self->backoff_ms = CHILD_BACKOFF_MAX_MS;
 }
 
-// --- what it writes --------------------------------------------------------------------------------
+// --- what it writes
+// --------------------------------------------------------------------------------
 static void
 s_hand_out(child_t *self, child_line_t *line, void *me)
 {
@@ -213,7 +220,10 @@ const char *
 child_end_text(int status, char into[96])
 {
     static const char *const meanings[] = {
-        [1] = " (failed)", [2] = " (wrong configuration)", [3] = " (data damaged)", [4] = " (disk)",
+        [1] = " (failed)",
+        [2] = " (wrong configuration)",
+        [3] = " (data damaged)",
+        [4] = " (disk)",
     };
     if (WIFSIGNALED(status)) {
         int signal_number = WTERMSIG(status);

@@ -30,13 +30,13 @@ typedef struct child {
     int output;          // read end of its stdout and stderr; -1: closed
     int64_t start_at_ms; // WAITING
     int64_t started_ms;
-    int64_t ready_ms;    // 0: not since it was started
-    int64_t backoff_ms;  // how long the next wait is
+    int64_t ready_ms;   // 0: not since it was started
+    int64_t backoff_ms; // how long the next wait is
     unsigned restarts;
-    int status;          // wait status of the last end
-    char said[512];      // last line that it wrote, readable: the reason when it gives up
-    nrs_buf_t line;      // the beginning of a line whose end has not come yet
-    logfile_t log;       // { .fd = -1 } when the lines go elsewhere
+    int status;     // wait status of the last end
+    char said[512]; // last line that it wrote, readable: the reason when it gives up
+    nrs_buf_t line; // the beginning of a line whose end has not come yet
+    logfile_t log;  // { .fd = -1 } when the lines go elsewhere
 } child_t;
 
 // Its program is `programs`/noroshi-STAGE.
@@ -45,22 +45,25 @@ child_init(child_t *self, const nrs_instance_t *instance, const char *programs);
 void
 child_clear(child_t *self);
 
-// Run `PROGRAM --config CONFIG --instance NAME [extra]` with stdout and stderr into self->output. NOTIFY_SOCKET is set to
-// `notify_path` unless NULL. The child dies with us (PR_SET_PDEATHSIG), stands in a process group of its own, so that ^C
-// reaches us alone, and has default signals. Errors: NRS_E_IO (no process, no pipe).
+// Run `PROGRAM --config CONFIG --instance NAME [extra]` with stdout and stderr into self->output.
+// NOTIFY_SOCKET is set to `notify_path` unless NULL. The child dies with us (PR_SET_PDEATHSIG),
+// stands in a process group of its own, so that ^C reaches us alone, and has default signals.
+// Errors: NRS_E_IO (no process, no pipe).
 NRS_MUST_CHECK nrs_err_t
-child_start(child_t *self, const char *config, const char *extra, const char *notify_path, int64_t now_ms);
+child_start(child_t *self, const char *config, const char *extra, const char *notify_path,
+            int64_t now_ms);
 
 // It said READY.
 void
 child_now_ready(child_t *self, int64_t now_ms);
-// It ended with `status` (waitpid(2)): decide what comes next. Exit status 2 (configuration), 3 (data damaged) and 127 (no
-// such program) are given up; all else is started again after a wait that doubles from 100 ms to 5 s.
+// It ended with `status` (waitpid(2)): decide what comes next. Exit status 2 (configuration), 3
+// (data damaged) and 127 (no such program) are given up; all else is started again after a wait
+// that doubles from 100 ms to 5 s.
 void
 child_now_ended(child_t *self, int status, bool asked, int64_t now_ms);
 
-// Read what there is and hand out each whole line. Returns false at the end of the output (then `output` is closed, and a
-// last line without a line feed was handed out too).
+// Read what there is and hand out each whole line. Returns false at the end of the output (then
+// `output` is closed, and a last line without a line feed was handed out too).
 typedef void
 child_line_t(void *me, child_t *self, nrs_bytes_t line);
 bool

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-// --- options ---------------------------------------------------------------------------------------
+// --- options
+// ---------------------------------------------------------------------------------------
 enum { s_options_max = 24 };
 
 // The verb's options and those that every verb has, as one table.
@@ -145,7 +146,8 @@ cli_help(const cli_verb_t *verb, const cli_option_t *options)
     printf("\nexamples:\n%s\n", verb->examples);
 }
 
-// --- the deployment --------------------------------------------------------------------------------
+// --- the deployment
+// --------------------------------------------------------------------------------
 const char *
 cli_config(const cli_t *cli, bool quiet)
 {
@@ -191,7 +193,8 @@ cli_instance(const nrs_plan_t *plan, const char *name)
     return NULL;
 }
 
-// --- telling ---------------------------------------------------------------------------------------
+// --- telling
+// ---------------------------------------------------------------------------------------
 static void
 s_tell(const cli_t *cli, const char *format, va_list args)
 {
@@ -245,7 +248,8 @@ cli_print(nrs_buf_t *buf)
     return good;
 }
 
-// --- near words ------------------------------------------------------------------------------------
+// --- near words
+// ------------------------------------------------------------------------------------
 enum { s_word_max = 32, s_edits_max = 2 };
 
 static size_t

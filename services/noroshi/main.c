@@ -7,8 +7,8 @@
 #include "services/noroshi/verbs.h"
 
 static const cli_verb_t *const s_verbs[] = {
-    &verb_up,   &verb_down, &verb_check, &verb_status, &verb_submit,
-    &verb_tap,  &verb_show, &verb_dead,  &verb_key,    &verb_rules,
+    &verb_up,  &verb_down, &verb_check, &verb_status, &verb_submit,
+    &verb_tap, &verb_follow, &verb_show, &verb_dead,  &verb_key,    &verb_rules,
 };
 enum { s_verb_count = sizeof s_verbs / sizeof *s_verbs };
 
@@ -30,7 +30,8 @@ s_print_verbs(FILE *stream)
     for (size_t i = 0; i < s_verb_count; i++)
         fprintf(stream, "  %-8s %s\n", s_verbs[i]->name, s_verbs[i]->summary);
     fputs("\n`noroshi help VERB` tells more. All verbs know --config FILE, --json and --help.\n"
-          "Exit status: 0 good, 1 something is unhealthy or failed, 2 wrong usage or configuration.\n",
+          "Exit status: 0 good, 1 something is unhealthy or failed, 2 wrong usage or "
+          "configuration.\n",
           stream);
 }
 
@@ -77,7 +78,8 @@ main(int argc, char **argv)
 {
     setlocale(LC_CTYPE, "");
     if (MB_CUR_MAX == 1)
-        setlocale(LC_CTYPE, "C.UTF-8"); // widths of characters, where the environment names no language
+        setlocale(LC_CTYPE,
+                  "C.UTF-8"); // widths of characters, where the environment names no language
     signal(SIGPIPE, SIG_IGN); // a reader that leaves (`| head`) is seen where we write
     if (argc < 2) {
         s_print_verbs(stderr);

@@ -17,11 +17,12 @@ typedef struct notify_message {
     char status[128]; // STATUS=, cut; "" when there is none
 } notify_message_t;
 
-// Bind the datagram socket (an old one at `path` is removed); *ret_fd is the caller's. Errors: NRS_E_LIMIT (path too
-// long for a socket), NRS_E_IO (see errno).
+// Bind the datagram socket (an old one at `path` is removed); *ret_fd is the caller's. Errors:
+// NRS_E_LIMIT (path too long for a socket), NRS_E_IO (see errno).
 NRS_MUST_CHECK nrs_err_t
 notify_open(const char *path, int *ret_fd);
-// One message, without waiting. Errors: NRS_E_AGAIN, NRS_E_FORMAT (no credentials, too long: dropped).
+// One message, without waiting. Errors: NRS_E_AGAIN, NRS_E_FORMAT (no credentials, too long:
+// dropped).
 NRS_MUST_CHECK nrs_err_t
 notify_recv(int fd, notify_message_t *ret_message);
 // The lines of one datagram.

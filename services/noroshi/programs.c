@@ -29,7 +29,8 @@ programs_local(const nrs_instance_t *instance)
     const char *host = instance->host;
     if (!host || !host[0] || strcmp(host, "localhost") == 0)
         return true;
-    NRS_IGNORE(gethostname(name, sizeof name - 1) != 0); // then the name is empty and nothing matches
+    NRS_IGNORE(gethostname(name, sizeof name - 1) !=
+               0); // then the name is empty and nothing matches
     size_t first_label = strcspn(name, ".");
     return strcmp(host, name) == 0 ||
            (strlen(host) == first_label && strncmp(host, name, first_label) == 0);

@@ -5,11 +5,14 @@
 #include <stdlib.h>
 
 #include "common/world.h"
+#include "services/noroshi/pidfile.h"
+#include "services/noroshi/programs.h"
 #include "services/noroshi/term.h"
 
 enum { s_store_full_percent = 85 }; // intake stops there (common/store.h)
 
-// --- asking ----------------------------------------------------------------------------------------
+// --- asking
+// ----------------------------------------------------------------------------------------
 static void
 s_take_answer(status_row_t *row, nrs_ask_t *ask, int64_t deadline_ms)
 {
@@ -21,6 +24,25 @@ s_take_answer(status_row_t *row, nrs_ask_t *ask, int64_t deadline_ms)
     nrs_buf_free(&text);
 }
 
+// An instance that nobody started is one thing; one that does not stay up under a supervisor
+// another.
+static void
+s_explain_down(status_row_t *row, const nrs_plan_t *plan, bool supervised)
+{
+    if (supervised && programs_local(row->instance))
+        nrs_problem_set(&row->problem, NRS_E_AGAIN, NULL, 0, 0,
+                        "%s is down and does not stay up; %s/log/%s.log and noroshi.log say why",
+                        row->instance->name, plan->home, row->instance->name);
+}
+
+static bool
+s_supervised(const nrs_plan_t *plan)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/run/noroshi.pid", plan->home);
+    return pidfile_holder(path) != 0;
+}
+
 status_t *
 status_new(const nrs_plan_t *plan)
 {
@@ -29,11 +51,14 @@ status_new(const nrs_plan_t *plan)
     self->plan = plan;
     self->count = plan->instance_count;
     self->rows = nrs_alloc0(self->count, sizeof *self->rows);
+    bool supervised = s_supervised(plan);
     nrs_ask_t **asks = nrs_alloc0(self->count, sizeof(nrs_ask_t *));
     for (size_t i = 0; i < self->count; i++) {
         status_row_t *row = &self->rows[i];
         row->instance = &plan->instances[i];
         nrs_err_t err = nrs_ask_open(plan, row->instance, &row->problem, &asks[i]);
+        if (err == NRS_E_AGAIN)
+            s_explain_down(row, plan, supervised);
         if (!err)
             err = nrs_ask_send(asks[i], "status", NRS_NONE, &row->problem);
         if (err)
@@ -62,7 +87,8 @@ status_destroy(status_t **self_p)
     *self_p = NULL;
 }
 
-// --- sums ------------------------------------------------------------------------------------------
+// --- sums
+// ------------------------------------------------------------------------------------------
 uint64_t
 status_place(const answer_t *answer)
 {
@@ -97,7 +123,8 @@ status_has_inputs(const answer_t *answer)
     return nrs_json_walk_next(&walk, NULL, &input);
 }
 
-// --- judging ---------------------------------------------------------------------------------------
+// --- judging
+// ---------------------------------------------------------------------------------------
 typedef struct s_judge {
     const status_t *status;
     const status_row_t *row;
@@ -176,11 +203,12 @@ s_judge_store(s_judge_t *self)
     char limit[32];
     if ((double)used * 100 < (double)max * s_store_full_percent || max == 0)
         return;
-    s_say(self, STATUS_BAD,
-          "%s takes no new input: %u %% of its store (%s) is in use; see who is behind, or raise the "
-          "limit",
-          self->row->instance->name, (unsigned)((double)used / (double)max * 100),
-          term_bytes(max, limit));
+    s_say(
+        self, STATUS_BAD,
+        "%s takes no new input: %u %% of its store (%s) is in use; see who is behind, or raise the "
+        "limit",
+        self->row->instance->name, (unsigned)((double)used / (double)max * 100),
+        term_bytes(max, limit));
 }
 
 static void

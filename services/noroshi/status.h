@@ -19,7 +19,8 @@ typedef struct status {
     status_row_t *rows; // owned, in the order of the flow
 } status_t;
 
-// Ask every instance, and wait for all of them together (NRS_ASK_WAIT_MS). The caller owns the result.
+// Ask every instance, and wait for all of them together (NRS_ASK_WAIT_MS). The caller owns the
+// result.
 status_t *
 status_new(const nrs_plan_t *plan);
 void
@@ -33,11 +34,13 @@ typedef enum status_weight {
 typedef void
 status_say_t(void *me, status_weight_t weight, const char *sentence);
 
-// Say what is wrong, in words, with the instance, the reason and what to do. Returns whether all is well (no STATUS_BAD).
+// Say what is wrong, in words, with the instance, the reason and what to do. Returns whether all is
+// well (no STATUS_BAD).
 bool
 status_judge(const status_t *self, status_say_t *say, void *me);
 
-// Sums over the lists of one answer: events in its topics (next offsets), events that it has not taken from upstream.
+// Sums over the lists of one answer: events in its topics (next offsets), events that it has not
+// taken from upstream.
 uint64_t
 status_place(const answer_t *answer);
 uint64_t

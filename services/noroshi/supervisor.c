@@ -20,8 +20,8 @@ typedef struct supervisor {
     size_t count;
     char *notify_path; // owned
     int notify;
-    int signals;       // signalfd
-    int64_t now_ms;    // one reading a turn
+    int signals;    // signalfd
+    int64_t now_ms; // one reading a turn
     int64_t settle_at_ms;
     bool settled;
     bool stopping;
@@ -42,7 +42,8 @@ s_tell(supervisor_t *self, supervisor_event_t event, const child_t *child, nrs_b
     self->options->tell(self->options->me, &report);
 }
 
-// --- open and close --------------------------------------------------------------------------------
+// --- open and close
+// --------------------------------------------------------------------------------
 static nrs_err_t
 s_make_dir(const char *home, const char *name, nrs_problem_t *reterr)
 {
@@ -138,7 +139,8 @@ s_close(supervisor_t *self)
     free(self->notify_path);
 }
 
-// --- children --------------------------------------------------------------------------------------
+// --- children
+// --------------------------------------------------------------------------------------
 static void
 s_line(void *me, child_t *child, nrs_bytes_t line)
 {
@@ -224,7 +226,8 @@ s_stop(supervisor_t *self)
     s_signal(self, SIGTERM);
 }
 
-// --- what arrives ----------------------------------------------------------------------------------
+// --- what arrives
+// ----------------------------------------------------------------------------------
 static void
 s_take_signals(supervisor_t *self)
 {
@@ -265,17 +268,29 @@ s_in_state(const supervisor_t *self, child_state_t state)
     return count;
 }
 
+// Is it known how the start of this child went? One that has ended a few times in a row will not be
+// ready soon.
+static bool
+s_decided(const child_t *child)
+{
+    return child->state == CHILD_READY || child->state == CHILD_GIVEN_UP ||
+           child->restarts >= SUPERVISOR_SETTLE_ENDS;
+}
+
 static void
 s_settle(supervisor_t *self)
 {
-    size_t decided = s_in_state(self, CHILD_READY) + s_in_state(self, CHILD_GIVEN_UP);
+    size_t decided = 0;
+    for (size_t i = 0; i < self->count; i++)
+        decided += s_decided(&self->children[i]);
     if (self->settled || (decided < self->count && self->now_ms < self->settle_at_ms))
         return;
     self->settled = true;
     s_tell(self, SUPERVISOR_SETTLED, NULL, NRS_NONE);
 }
 
-// --- the loop --------------------------------------------------------------------------------------
+// --- the loop
+// --------------------------------------------------------------------------------------
 static int
 s_wait_ms(const supervisor_t *self)
 {

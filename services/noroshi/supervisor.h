@@ -1,6 +1,7 @@
 // supervisor.h - runs every instance of the plan on this machine and starts again what dies
 // Shape:    one thread, one poll(2): signals, notifications, the output of the children, and time.
-//           SIGTERM and SIGINT stop the children, last of the flow first; a second one kills them. SIGHUP is passed on.
+//           SIGTERM and SIGINT stop the children, last of the flow first; a second one kills them.
+//           SIGHUP is passed on.
 // Threads:  the process must have only one thread when it is run, because it forks.
 
 #ifndef NOROSHI_SUPERVISOR_H
@@ -11,6 +12,7 @@
 #include "services/noroshi/child.h"
 
 enum { SUPERVISOR_SETTLE_MS = 20000 }; // by then every instance should be ready
+enum { SUPERVISOR_SETTLE_ENDS = 4 };   // or has ended so often that it will not be soon
 enum { SUPERVISOR_STOP_MS = 10000 };   // from SIGTERM to SIGKILL
 
 typedef enum supervisor_event {
@@ -18,18 +20,19 @@ typedef enum supervisor_event {
     SUPERVISOR_READY,    // an instance is ready
     SUPERVISOR_ENDED,    // an instance ended and will be started again
     SUPERVISOR_GIVEN_UP, // an instance ended and will not
-    SUPERVISOR_SETTLED,  // once: all are ready or given up, or SUPERVISOR_SETTLE_MS has passed
+    SUPERVISOR_SETTLED, // once: it is known how the start of each went, or SUPERVISOR_SETTLE_MS has
+                        // passed
     SUPERVISOR_STOPPING, // we were asked to stop
     SUPERVISOR_KILLED,   // an instance did not stop in time
 } supervisor_event_t;
 
 typedef struct supervisor_report {
     supervisor_event_t event;
-    const child_t *child; // NULL for SETTLED and STOPPING
-    nrs_bytes_t line;     // LINE
+    const child_t *child;    // NULL for SETTLED and STOPPING
+    nrs_bytes_t line;        // LINE
     const child_t *children; // all of them
     size_t child_count;
-    int64_t now_ms;       // monotonic
+    int64_t now_ms; // monotonic
 } supervisor_report_t;
 
 typedef void
@@ -44,8 +47,9 @@ typedef struct supervisor_options {
     void *me;
 } supervisor_options_t;
 
-// Run until asked to stop, or until every instance was given up. HOME/run and HOME/log are made. Returns NRS_OK when the
-// children ended because we asked; NRS_E_CONFIG when all were given up, NRS_E_IO with *reterr when it could not begin.
+// Run until asked to stop, or until every instance was given up. HOME/run and HOME/log are made.
+// Returns NRS_OK when the children ended because we asked; NRS_E_CONFIG when all were given up,
+// NRS_E_IO with *reterr when it could not begin.
 NRS_MUST_CHECK nrs_err_t
 supervisor_run(const supervisor_options_t *options, nrs_problem_t *reterr);
 

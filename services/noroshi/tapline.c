@@ -6,8 +6,8 @@
 #include "common/plan.h"
 #include "services/noroshi/term.h"
 
-// The second word of `<realm>.<topic>.<tlp>.<class>.<type>.<kind>.<source>`. A topic's name may hold
-// dots no more than a realm's does.
+// The second word of `<realm>.<topic>.<tlp>.<class>.<type>.<kind>.<source>`. A topic's name may
+// hold dots no more than a realm's does.
 static nrs_err_t
 s_topic(nrs_bytes_t text, nrs_bytes_t *ret_topic)
 {
@@ -34,8 +34,8 @@ tapline_decode(nrs_bytes_t text, nrs_bytes_t body, tapline_t *ret_line)
     if (err)
         return err;
     if (nrs_walk_array(&walk, 4, &count) || count != 4 ||
-        nrs_walk_uint(&walk, NRS_LANES_MAX - 1, &lane) || nrs_walk_uint(&walk, UINT32_MAX, &epoch) ||
-        nrs_walk_uint(&walk, UINT64_MAX, &line.offset))
+        nrs_walk_uint(&walk, NRS_LANES_MAX - 1, &lane) ||
+        nrs_walk_uint(&walk, UINT32_MAX, &epoch) || nrs_walk_uint(&walk, UINT64_MAX, &line.offset))
         return NRS_E_FORMAT;
     line.event = nrs_bytes(walk.at, (size_t)(walk.end - walk.at));
     err = nrs_event_check(line.event, NULL); // to its last byte
@@ -47,7 +47,8 @@ tapline_decode(nrs_bytes_t text, nrs_bytes_t body, tapline_t *ret_line)
     return NRS_OK;
 }
 
-// --- for people ------------------------------------------------------------------------------------
+// --- for people
+// ------------------------------------------------------------------------------------
 enum { s_kind_columns = 14, s_type_columns = 28, s_word_columns = 8, s_topic_columns = 12 };
 enum { s_value_columns_min = 24, s_source_columns = 16 };
 
@@ -70,8 +71,8 @@ static term_colour_t
 s_tlp_colour(uint64_t tlp)
 {
     static const term_colour_t colours[] = {
-        [NRS_TLP_CLEAR] = TERM_PLAIN,   [NRS_TLP_GREEN] = TERM_GREEN,
-        [NRS_TLP_AMBER] = TERM_YELLOW,  [NRS_TLP_AMBER_STRICT] = TERM_YELLOW,
+        [NRS_TLP_CLEAR] = TERM_PLAIN,  [NRS_TLP_GREEN] = TERM_GREEN,
+        [NRS_TLP_AMBER] = TERM_YELLOW, [NRS_TLP_AMBER_STRICT] = TERM_YELLOW,
         [NRS_TLP_RED] = TERM_RED,
     };
     return tlp < sizeof colours / sizeof *colours ? colours[tlp] : TERM_RED;
@@ -94,7 +95,7 @@ s_put_time(nrs_event_t *event, bool colour, nrs_buf_t *into)
     uint64_t at_ms = nrs_event_number(event, NRS_ORIGIN_received_at);
     if (at_ms)
         nrs_time_print(at_ms, time);
-    time[23] = 0; // without the Z
+    time[23] = 0;                                                     // without the Z
     s_put_word(into, colour, TERM_DIM, at_ms ? time + 11 : time, 12); // 09:30:00.000
 }
 
@@ -107,8 +108,8 @@ tapline_print(const tapline_t *line, bool topic, bool colour, size_t columns, nr
     uint64_t severity = nrs_event_number(&event, NRS_VERDICT_severity);
     uint64_t tlp = nrs_event_number(&event, NRS_ORIGIN_tlp);
     const char *kind = s_word(NRS_ENUM_KIND, nrs_event_number(&event, NRS_ORIGIN_kind));
-    size_t fixed = 12 + s_kind_columns + s_type_columns + 2 * s_word_columns + s_source_columns + 6 +
-                   (topic ? s_topic_columns + 1 : 0);
+    size_t fixed = 12 + s_kind_columns + s_type_columns + 2 * s_word_columns + s_source_columns +
+                   6 + (topic ? s_topic_columns + 1 : 0);
     size_t room = columns > fixed + s_value_columns_min ? columns - fixed : s_value_columns_min;
     s_put_time(&event, colour, into);
     if (topic) {
@@ -147,7 +148,8 @@ tapline_json(const tapline_t *line, nrs_buf_t *into)
     nrs_buf_put_text(into, "}\n");
 }
 
-// --- gaps ------------------------------------------------------------------------------------------
+// --- gaps
+// ------------------------------------------------------------------------------------------
 enum { s_gaps_max = 4096 }; // instances x topics x lanes that are watched; others are not missed
 
 typedef struct s_seen {

@@ -29,7 +29,8 @@ term_columns(void)
     return size.ws_col;
 }
 
-// --- texts -----------------------------------------------------------------------------------------
+// --- texts
+// -----------------------------------------------------------------------------------------
 
 // The character at `at`: its bytes, or 0 when it is not well formed.
 static size_t
@@ -47,8 +48,8 @@ s_character(nrs_bytes_t text, size_t at, uint32_t *ret_code)
     return length;
 }
 
-// Controls (C0, DEL, C1), line and paragraph separators, marks, embeddings, overrides and isolates of
-// direction (Unicode Standard Annex 9, section 2), the byte order mark, tags.
+// Controls (C0, DEL, C1), line and paragraph separators, marks, embeddings, overrides and isolates
+// of direction (Unicode Standard Annex 9, section 2), the byte order mark, tags.
 static bool
 s_harmful(uint32_t code)
 {
@@ -185,7 +186,8 @@ term_span(uint64_t ms, char into[32])
     return into;
 }
 
-// --- tables ----------------------------------------------------------------------------------------
+// --- tables
+// ----------------------------------------------------------------------------------------
 typedef struct s_cell {
     char *text; // owned, clean
     size_t width;
@@ -195,7 +197,7 @@ typedef struct s_cell {
 struct term_table {
     const term_column_t *columns; // borrowed
     size_t column_count;
-    s_cell_t *cells;              // owned, row by row
+    s_cell_t *cells; // owned, row by row
     size_t count, room;
 };
 
@@ -289,7 +291,8 @@ term_table_print(const term_table_t *self, bool colour, nrs_buf_t *into)
     }
 }
 
-// --- progress --------------------------------------------------------------------------------------
+// --- progress
+// --------------------------------------------------------------------------------------
 enum { s_bar_after_ms = 500, s_bar_every_ms = 100, s_bar_columns = 30 };
 
 void

@@ -13,8 +13,8 @@
 
 typedef struct check {
     cli_t *cli;
-    nrs_buf_t rows;     // --json: one object a thing checked, separated by commas
-    nrs_buf_t said;     // what the program under check wrote
+    nrs_buf_t rows; // --json: one object a thing checked, separated by commas
+    nrs_buf_t said; // what the program under check wrote
     bool bad;
 } check_t;
 
@@ -37,7 +37,8 @@ s_result(check_t *self, const char *what, bool good, const char *text)
     nrs_buf_free(&line);
 }
 
-// --- the file --------------------------------------------------------------------------------------
+// --- the file
+// --------------------------------------------------------------------------------------
 static void
 s_mistakes(check_t *self, const nrs_config_t *config)
 {
@@ -74,7 +75,8 @@ s_file(check_t *self, const char *path)
     return NRS_TAKE(plan);
 }
 
-// --- the stages' own options -----------------------------------------------------------------------
+// --- the stages' own options
+// -----------------------------------------------------------------------
 static void
 s_line(void *me, child_t *child, nrs_bytes_t line)
 {
@@ -140,9 +142,11 @@ const cli_verb_t verb_check = {
     .name = "check",
     .arguments = "[FILE]",
     .summary = "check the configuration, the stages' options and rules included",
-    .text = "Reads the configuration as `noroshi up` would, then lets each stage check what is its own\n"
-            "(options, rules, sources). Every mistake is told with file, line and column. Nothing is\n"
-            "started and nothing is changed. Exit status 2 when something is wrong.",
+    .text =
+        "Reads the configuration as `noroshi up` would, then lets each stage check what is its "
+        "own\n"
+        "(options, rules, sources). Every mistake is told with file, line and column. Nothing is\n"
+        "started and nothing is changed. Exit status 2 when something is wrong.",
     .examples = "  noroshi check\n"
                 "  noroshi check new.yaml && mv new.yaml noroshi.yaml",
     .run = s_check,

@@ -50,7 +50,8 @@ s_put_id(const nrs_json_value_t *letter, nrs_buf_t *into)
         nrs_json_print(&id, into);
 }
 
-// --- list ------------------------------------------------------------------------------------------
+// --- list
+// ------------------------------------------------------------------------------------------
 static void
 s_put_letter(term_table_t *table, const nrs_instance_t *instance, const nrs_json_value_t *letter)
 {
@@ -129,7 +130,8 @@ s_list(dead_t *self)
     }
 }
 
-// --- show ------------------------------------------------------------------------------------------
+// --- show
+// ------------------------------------------------------------------------------------------
 static bool
 s_printable(nrs_bytes_t bytes)
 {
@@ -164,7 +166,8 @@ s_put_bytes(nrs_bytes_t bytes, nrs_buf_t *into)
                 nrs_buf_put_text(into, "   ");
         nrs_buf_put_text(into, "  ");
         for (size_t i = row; i < row + a_row && i < bytes.size; i++)
-            nrs_buf_printf(into, "%c", bytes.data[i] >= 0x20 && bytes.data[i] < 0x7f ? bytes.data[i] : '.');
+            nrs_buf_printf(into, "%c",
+                           bytes.data[i] >= 0x20 && bytes.data[i] < 0x7f ? bytes.data[i] : '.');
         nrs_buf_put_text(into, "\n");
     }
 }
@@ -183,7 +186,7 @@ s_put_one(dead_t *self, const answer_t *answer)
         nrs_buf_put_text(&self->out, "\n");
     }
     uint64_t size = answer_number(&answer->root, "size");
-    if (base64_decode(answer_text(&answer->root, "bytes"), &bytes))
+    if (base64_decode(answer_text(&answer->root, "base64"), &bytes))
         nrs_buf_put_text(&self->out, "bytes   cannot be read\n");
     else
         nrs_buf_printf(&self->out, "bytes   %zu%s\n", bytes.size,
@@ -192,7 +195,8 @@ s_put_one(dead_t *self, const answer_t *answer)
     nrs_buf_free(&bytes);
 }
 
-// --- one letter, or all ----------------------------------------------------------------------------
+// --- one letter, or all
+// ----------------------------------------------------------------------------
 
 // "ingest-1/17": the instance, and behind the slash its own id.
 static const nrs_instance_t *
@@ -200,7 +204,8 @@ s_split(dead_t *self, const char *id, const char **ret_own)
 {
     const char *slash = strchr(id, '/');
     if (!slash || !slash[1]) {
-        cli_usage(self->cli, "\"%s\" is no id; they look like ingest-1/17 (`noroshi dead list`)", id);
+        cli_usage(self->cli, "\"%s\" is no id; they look like ingest-1/17 (`noroshi dead list`)",
+                  id);
         return NULL;
     }
     char *name = nrs_strndup(id, (size_t)(slash - id));
@@ -279,7 +284,8 @@ s_do(dead_t *self, const char *verb, int count, char **ids)
     return CLI_GOOD;
 }
 
-// --- the verb --------------------------------------------------------------------------------------
+// --- the verb
+// --------------------------------------------------------------------------------------
 static cli_exit_t
 s_dispatch(dead_t *self, int argc, char **argv)
 {
@@ -325,7 +331,8 @@ const cli_verb_t verb_dead = {
     .name = "dead",
     .arguments = "[list | show ID | retry ID|all... | drop ID|all...]",
     .summary = "dead letters: list, show, try again, drop",
-    .text = "What could not be read or decided is kept with its bytes and the reason until someone looks.\n"
+    .text = "What could not be read or decided is kept with its bytes and the reason until someone "
+            "looks.\n"
             "list   the oldest of each instance; an ID is INSTANCE/NUMBER\n"
             "show   one with all its bytes\n"
             "retry  put it through once more, after a rule, a source or a member was corrected\n"

@@ -78,9 +78,11 @@ const cli_verb_t verb_down = {
     .name = "down",
     .arguments = "",
     .summary = "stop it",
-    .text = "Stops the supervisor that `noroshi up` started for this configuration, and waits until it\n"
-            "and its instances are gone. Each instance ends its batch and commits first; one that has\n"
-            "not ended after 10 s is killed, which loses nothing. Says so when nothing runs.",
+    .text =
+        "Stops the supervisor that `noroshi up` started for this configuration, and waits until "
+        "it\n"
+        "and its instances are gone. Each instance ends its batch and commits first; one that has\n"
+        "not ended after 10 s is killed, which loses nothing. Says so when nothing runs.",
     .examples = "  noroshi down\n"
                 "  noroshi down && noroshi up -d      with a new configuration",
     .run = s_down,

@@ -54,8 +54,8 @@ s_new(cli_t *cli, const char *name, const char *dir)
     snprintf(path, sizeof path, "%s/%s.key", dir, name);
     s_print(cli, &keys, path);
     if (!cli->json)
-        printf("\nHand out %s/%s.pub. In noroshi.yaml the member or peer has\n    key: \"%s\"\n", dir,
-               name, keys.public_text);
+        printf("\nHand out %s/%s.pub. In noroshi.yaml the member or peer has\n    key: \"%s\"\n",
+               dir, name, keys.public_text);
     nrs_keys_wipe(&keys);
     return CLI_GOOD;
 }
@@ -96,9 +96,11 @@ const cli_verb_t verb_key = {
     .name = "key",
     .arguments = "new NAME | show FILE",
     .summary = "make a key pair; show a public key",
-    .text = "new NAME   makes a CURVE pair: NAME.key (secret, mode 0600) and NAME.pub. An existing file\n"
-            "           is never written over.\n"
-            "show FILE  prints the name and the public key of a .key or .pub file, never the secret.",
+    .text =
+        "new NAME   makes a CURVE pair: NAME.key (secret, mode 0600) and NAME.pub. An existing "
+        "file\n"
+        "           is never written over.\n"
+        "show FILE  prints the name and the public key of a .key or .pub file, never the secret.",
     .examples = "  noroshi key new operator\n"
                 "  noroshi key new ncfta --dir handover\n"
                 "  noroshi key show keys/ncfta.pub",

@@ -91,10 +91,11 @@ const cli_verb_t verb_rules = {
     .name = "rules",
     .arguments = "check [FILE]",
     .summary = "check a rules file",
-    .text = "Reads FILE, or the file that the configuration names for classify, and tells the first\n"
-            "mistake with file, line and column, or what in a good file cannot be meant: a rule that\n"
-            "no event reaches, for example. Nothing is changed; classify reads its rules again on\n"
-            "SIGHUP. Exit status 2 when the file is wrong.",
+    .text =
+        "Reads FILE, or the file that the configuration names for classify, and tells the first\n"
+        "mistake with file, line and column, or what in a good file cannot be meant: a rule that\n"
+        "no event reaches, for example. Nothing is changed; classify reads its rules again on\n"
+        "SIGHUP. Exit status 2 when the file is wrong.",
     .examples = "  noroshi rules check\n"
                 "  noroshi rules check candidate.yaml",
     .run = s_rules,

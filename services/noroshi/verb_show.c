@@ -1,4 +1,5 @@
-// show - one event's life: what each stage added, which rule decided, who got it, who did not and why.
+// show - one event's life: what each stage added, which rule decided, who got it, who did not and
+// why.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,9 +20,11 @@ typedef struct show {
     bool bad; // somebody did not answer: the story may have holes
 } show_t;
 
-// --- asking ----------------------------------------------------------------------------------------
+// --- asking
+// ----------------------------------------------------------------------------------------
 
-// Ask one instance; NULL when it has nothing of it. A failure is told, and the story goes on without.
+// Ask one instance; NULL when it has nothing of it. A failure is told, and the story goes on
+// without.
 static answer_t *
 s_ask(show_t *self, const nrs_instance_t *instance, const char *verb, const char *argument)
 {
@@ -84,7 +87,8 @@ s_fullest(const show_t *self)
     return fullest;
 }
 
-// --- for people ------------------------------------------------------------------------------------
+// --- for people
+// ------------------------------------------------------------------------------------
 static void
 s_put_value(const nrs_json_value_t *value, nrs_buf_t *into)
 {
@@ -176,7 +180,10 @@ static void
 s_put_peers(show_t *self)
 {
     static const term_column_t columns[] = {
-        { "  peer", false }, { "outcome", false }, { "reason", false }, { "", false },
+        { "  peer", false },
+        { "outcome", false },
+        { "reason", false },
+        { "", false },
     };
     NRS_AUTO(term_table) table = term_table_new(columns, sizeof columns / sizeof *columns);
     nrs_json_value_t peer;
@@ -215,7 +222,8 @@ s_put_people(show_t *self)
     s_put_peers(self);
 }
 
-// --- for programs ----------------------------------------------------------------------------------
+// --- for programs
+// ----------------------------------------------------------------------------------
 static void
 s_put_json_each(show_t *self, const char *name, answer_t *const *answers, const char *member)
 {
@@ -242,8 +250,9 @@ static void
 s_put_json(show_t *self)
 {
     nrs_json_value_t event = s_fullest(self);
-    nrs_buf_printf(&self->out, "{\"id\":\"%s\",\"place\":\"%s\",\"complete\":%s,\"event\":",
-                   self->id, self->place, self->bad ? "false" : "true");
+    nrs_buf_printf(&self->out,
+                   "{\"id\":\"%s\",\"place\":\"%s\",\"complete\":%s,\"event\":", self->id,
+                   self->place, self->bad ? "false" : "true");
     if (event.type == NRS_JSON_OBJECT)
         nrs_json_print(&event, &self->out);
     else
@@ -253,7 +262,8 @@ s_put_json(show_t *self)
     nrs_buf_put_text(&self->out, "}\n");
 }
 
-// --- the verb --------------------------------------------------------------------------------------
+// --- the verb
+// --------------------------------------------------------------------------------------
 static cli_exit_t
 s_tell(show_t *self)
 {
@@ -303,8 +313,10 @@ const cli_verb_t verb_show = {
     .name = "show",
     .arguments = "EVENT",
     .summary = "one event's life: layers, rule, who got it, who did not and why",
-    .text = "EVENT is an id of 32 hex digits, as `noroshi tap --json` has it in origin.id. Asks ingest\n"
-            "where the event entered, every stage what it has of it, and the relay what it decided for\n"
+    .text = "EVENT is an id of 32 hex digits, as `noroshi tap --json` has it in origin.id. Asks "
+            "ingest\n"
+            "where the event entered, every stage what it has of it, and the relay what it decided "
+            "for\n"
             "each peer. Exit status 1 when nobody knows the event, or somebody did not answer.",
     .examples = "  noroshi show 1f0c6a5be2d94c7f8a3b5c6d7e8f9012\n"
                 "  noroshi show 1f0c6a5be2d94c7f8a3b5c6d7e8f9012 --json | jq .relays",

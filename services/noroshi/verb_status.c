@@ -9,7 +9,8 @@
 
 enum { s_watch_every_ms = 1000 };
 
-// --- for people ------------------------------------------------------------------------------------
+// --- for people
+// ------------------------------------------------------------------------------------
 static void
 s_put_down(term_table_t *table, const status_row_t *row)
 {
@@ -53,9 +54,9 @@ static void
 s_put_instances(const cli_t *cli, const status_t *status, nrs_buf_t *into)
 {
     static const term_column_t columns[] = {
-        { "instance", false }, { "state", false }, { "place", true }, { "lag", true },
-        { "in/s", true },      { "out/s", true },  { "disk", true },  { "dead", true },
-        { "up", true },
+        { "instance", false }, { "state", false }, { "place", true },
+        { "lag", true },       { "in/s", true },   { "out/s", true },
+        { "disk", true },      { "dead", true },   { "up", true },
     };
     NRS_AUTO(term_table) table = term_table_new(columns, sizeof columns / sizeof *columns);
     for (size_t i = 0; i < status->count; i++)
@@ -133,7 +134,8 @@ s_put_people(const cli_t *cli, const status_t *status, nrs_buf_t *into)
     return status_judge(status, s_say, &sentences);
 }
 
-// --- for programs ----------------------------------------------------------------------------------
+// --- for programs
+// ----------------------------------------------------------------------------------
 static void
 s_say_json(void *me, status_weight_t weight, const char *sentence)
 {
@@ -173,7 +175,8 @@ s_put_json(const status_t *status, nrs_buf_t *into)
     return good;
 }
 
-// --- the verb --------------------------------------------------------------------------------------
+// --- the verb
+// --------------------------------------------------------------------------------------
 static bool
 s_look(const cli_t *cli, const nrs_plan_t *plan, bool watch, nrs_buf_t *into)
 {
@@ -220,10 +223,13 @@ const cli_verb_t verb_status = {
     .name = "status",
     .arguments = "",
     .summary = "every instance at a glance: state, place, lag, rates, disk, followers",
-    .text = "Asks every instance of the configuration. `place` is how many events its topics have had,\n"
-            "`lag` how many it has not yet taken from upstream, `dead` its dead letters. Below the\n"
-            "tables stands in words what is stuck and why. Exit status 1 when something is down, stuck,\n"
-            "cut off or full (lines with !!), so it serves as a monitoring probe.",
+    .text =
+        "Asks every instance of the configuration. `place` is how many events its topics have "
+        "had,\n"
+        "`lag` how many it has not yet taken from upstream, `dead` its dead letters. Below the\n"
+        "tables stands in words what is stuck and why. Exit status 1 when something is down, "
+        "stuck,\n"
+        "cut off or full (lines with !!), so it serves as a monitoring probe.",
     .examples = "  noroshi status\n"
                 "  noroshi status --watch\n"
                 "  noroshi status --json | jq '.instances[] | {instance, dead}'",

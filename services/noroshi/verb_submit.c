@@ -46,7 +46,8 @@ s_now(void)
     return world->mono_ms(world);
 }
 
-// --- the connection --------------------------------------------------------------------------------
+// --- the connection
+// --------------------------------------------------------------------------------
 
 // The instance named, or the first ingest that listens, or the first.
 static const nrs_instance_t *
@@ -111,7 +112,8 @@ s_send(submit_t *self, const nrs_submit_request_t *head, nrs_bytes_t data)
     return !err;
 }
 
-// --- the receipt -----------------------------------------------------------------------------------
+// --- the receipt
+// -----------------------------------------------------------------------------------
 static void
 s_put_rejections_json(const nrs_submit_reply_t *reply, nrs_buf_t *into)
 {
@@ -213,10 +215,11 @@ s_receipt(submit_t *self, const sending_t *sending, const nrs_submit_reply_t *re
     cli_print(&self->out);
 }
 
-// --- one file --------------------------------------------------------------------------------------
+// --- one file
+// --------------------------------------------------------------------------------------
 
-// The next message from ingest about this submission, waiting up to s_patience_ms. `ret_reply` borrows
-// from `message`. False, told on stderr, when none came.
+// The next message from ingest about this submission, waiting up to s_patience_ms. `ret_reply`
+// borrows from `message`. False, told on stderr, when none came.
 static bool
 s_next_reply(submit_t *self, const sending_t *sending, nrs_message_t *message,
              nrs_submit_reply_t *ret_reply)
@@ -357,7 +360,8 @@ s_submit_file(submit_t *self, const char *path, uint8_t *piece)
     return good;
 }
 
-// --- the verb --------------------------------------------------------------------------------------
+// --- the verb
+// --------------------------------------------------------------------------------------
 
 // The only source of the configuration, when there is just one and none was named.
 static cli_exit_t
@@ -386,10 +390,12 @@ s_submit(cli_t *cli, int argc, char **argv)
 {
     submit_t self = { .cli = cli };
     const cli_option_t options[] = {
-        { "source", 's', CLI_TEXT, &self.source, "NAME", "the source, as declared in noroshi.yaml" },
+        { "source", 's', CLI_TEXT, &self.source, "NAME",
+          "the source, as declared in noroshi.yaml" },
         { "format", 'f', CLI_TEXT, &self.format, "NAME",
           "the format, where it is not the source's own (stix, csv, jsonl, list, ...)" },
-        { "instance", 'i', CLI_TEXT, &self.instance_name, "NAME", "the ingest instance to send to" },
+        { "instance", 'i', CLI_TEXT, &self.instance_name, "NAME",
+          "the ingest instance to send to" },
         { 0 },
     };
     cli_exit_t status;
@@ -420,7 +426,8 @@ const cli_verb_t verb_submit = {
     .name = "submit",
     .arguments = "FILE|-...",
     .summary = "report: send files to ingest, and print a receipt",
-    .text = "Sends each file to ingest in pieces, as fast as ingest takes them, and prints the receipt\n"
+    .text = "Sends each file to ingest in pieces, as fast as ingest takes them, and prints the "
+            "receipt\n"
             "once everything in it is durable: how many records were accepted (new events), known\n"
             "(reported before), rejected (kept as dead letters, the first reasons are shown) and\n"
             "skipped (comments, empty lines). Sending the same file again changes nothing.\n"

@@ -14,12 +14,12 @@
 typedef struct tap {
     cli_t *cli;
     const nrs_plan_t *plan;
-    nrs_buf_t prefix;     // what is subscribed to
-    bool whole_topics;    // the prefix leaves out no event of a topic, so a missing offset is a gap
+    nrs_buf_t prefix;  // what is subscribed to
+    bool whole_topics; // the prefix leaves out no event of a topic, so a missing offset is a gap
     bool several_topics;
     const char *where_text;
-    nrs_expr_t *where;    // owned; NULL: all
-    uint64_t count;       // stop after so many; 0: never
+    nrs_expr_t *where; // owned; NULL: all
+    uint64_t count;    // stop after so many; 0: never
     uint64_t shown;
     uint64_t missed;
     nrs_bus_t **buses;    // owned; one an instance, NULL where it is not listened to
@@ -28,7 +28,8 @@ typedef struct tap {
     bool reader_gone;
 } tap_t;
 
-// --- what to listen to -----------------------------------------------------------------------------
+// --- what to listen to
+// -----------------------------------------------------------------------------
 
 // "classified.green" means "live.classified.green"; the realm may be said too.
 static void
@@ -40,7 +41,10 @@ s_make_prefix(tap_t *self, const char *given, const char *topic)
     if (with_realm)
         nrs_buf_put_text(&self->prefix, given);
     else
-        nrs_buf_printf(&self->prefix, "%s.%s%s", self->plan->realm, topic ? topic : given ? given : "",
+        nrs_buf_printf(&self->prefix, "%s.%s%s", self->plan->realm,
+                       topic   ? topic
+                       : given ? given
+                               : "",
                        topic ? "." : "");
     size_t dots = 0;
     for (size_t i = 0; i < self->prefix.size; i++)
@@ -77,7 +81,7 @@ s_listen(tap_t *self)
     self->buses = nrs_alloc0(self->plan->instance_count, sizeof(nrs_bus_t *));
     for (size_t i = 0; i < self->plan->instance_count; i++) {
         const nrs_instance_t *instance = &self->plan->instances[i];
-        if (!nrs_ask_listening(instance->tap)) {
+        if (!nrs_ask_listening(instance->ask)) {
             cli_fail(self->cli, CLI_FAILED, "%s is not running; it is heard once it is",
                      instance->name);
             absent++;
@@ -91,7 +95,8 @@ s_listen(tap_t *self)
     return CLI_GOOD;
 }
 
-// --- what is heard ---------------------------------------------------------------------------------
+// --- what is heard
+// ---------------------------------------------------------------------------------
 static void
 s_tell_gap(tap_t *self, size_t instance, const tapline_t *line, uint64_t missing)
 {
@@ -185,7 +190,8 @@ s_loop(tap_t *self, int signals)
     free(items);
 }
 
-// --- the verb --------------------------------------------------------------------------------------
+// --- the verb
+// --------------------------------------------------------------------------------------
 static cli_exit_t
 s_prepare(tap_t *self)
 {
@@ -225,7 +231,8 @@ s_tap(cli_t *cli, int argc, char **argv)
     tap_t self = { .cli = cli };
     const char *topic = NULL;
     const cli_option_t options[] = {
-        { "topic", 't', CLI_TEXT, &topic, "TOPIC", "only this topic: reports, enriched, classified" },
+        { "topic", 't', CLI_TEXT, &topic, "TOPIC",
+          "only this topic: reports, enriched, classified" },
         { "where", 'w', CLI_TEXT, &self.where_text, "EXPR",
           "only events that satisfy this, e.g. 'kind = url and severity >= high'" },
         { "count", 'n', CLI_NUMBER, &self.count, "N", "end after N events" },
@@ -252,10 +259,12 @@ const cli_verb_t verb_tap = {
     .name = "tap",
     .arguments = "[PREFIX]",
     .summary = "listen live to what passes any stage",
-    .text = "Prints one line for each event that passes: when it was received, kind, value, class/type,\n"
-            "severity, TLP label, source. PREFIX is the beginning of\n"
-            "    [REALM.]TOPIC.TLP.CLASS.TYPE.KIND.SOURCE\n"
-            "A tap is best effort: nobody waits for a slow listener. What it missed is told on stderr.",
+    .text =
+        "Prints one line for each event that passes: when it was received, kind, value, "
+        "class/type,\n"
+        "severity, TLP label, source. PREFIX is the beginning of\n"
+        "    [REALM.]TOPIC.TLP.CLASS.TYPE.KIND.SOURCE\n"
+        "A tap is best effort: nobody waits for a slow listener. What it missed is told on stderr.",
     .examples = "  noroshi tap\n"
                 "  noroshi tap classified.green.fraud\n"
                 "  noroshi tap --topic classified --where 'domain = \"example.jp\"'\n"

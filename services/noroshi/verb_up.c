@@ -1,4 +1,5 @@
-// up - run the pipeline on this machine: in the foreground with everything said on the terminal, or as a daemon.
+// up - run the pipeline on this machine: in the foreground with everything said on the terminal, or
+// as a daemon.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -66,14 +67,15 @@ s_say(up_t *self, bool good, s_reach_t reach, const char *line)
         s_send_parent(self, good ? s_to_stdout : s_to_stderr, line);
 }
 
-// --- what the supervisor reports -------------------------------------------------------------------
+// --- what the supervisor reports
+// -------------------------------------------------------------------
 static const char *
 s_event_name(supervisor_event_t event)
 {
     static const char *const names[] = {
-        [SUPERVISOR_LINE] = "line",         [SUPERVISOR_READY] = "ready",
-        [SUPERVISOR_ENDED] = "ended",       [SUPERVISOR_GIVEN_UP] = "given-up",
-        [SUPERVISOR_SETTLED] = "settled",   [SUPERVISOR_STOPPING] = "stopping",
+        [SUPERVISOR_LINE] = "line",       [SUPERVISOR_READY] = "ready",
+        [SUPERVISOR_ENDED] = "ended",     [SUPERVISOR_GIVEN_UP] = "given-up",
+        [SUPERVISOR_SETTLED] = "settled", [SUPERVISOR_STOPPING] = "stopping",
         [SUPERVISOR_KILLED] = "killed",
     };
     return names[event];
@@ -113,8 +115,9 @@ s_put_end(up_t *self, const child_t *child, int64_t now_ms)
         nrs_buf_printf(&self->text, ", starting it again in %s",
                        term_span((uint64_t)(left_ms > 0 ? left_ms : 0), wait));
     } else {
-        nrs_buf_put_text(&self->text, "; it is NOT started again: correct this, then `noroshi down` "
-                                      "and `noroshi up`");
+        nrs_buf_put_text(&self->text,
+                         "; it is NOT started again: correct this, then `noroshi down` "
+                         "and `noroshi up`");
     }
     if (child->said[0])
         nrs_buf_printf(&self->text, "\n    %s", child->said);
@@ -234,7 +237,8 @@ s_tell(void *me, const supervisor_report_t *report)
         s_send_parent(self, s_exit, status == CLI_GOOD ? "0" : status == CLI_USAGE ? "2" : "1");
 }
 
-// --- running ---------------------------------------------------------------------------------------
+// --- running
+// ---------------------------------------------------------------------------------------
 static nrs_err_t
 s_take_pidfile(const nrs_plan_t *plan, nrs_problem_t *reterr)
 {
@@ -250,10 +254,11 @@ s_take_pidfile(const nrs_plan_t *plan, nrs_problem_t *reterr)
     snprintf(path, sizeof path, "%s/run/noroshi.pid", plan->home);
     nrs_err_t err = pidfile_take(path, &holder);
     if (err == NRS_E_EXISTS)
-        return nrs_problem_set(reterr, err, NULL, 0, 0,
-                               "the pipeline runs already, under process %d; `noroshi status` looks "
-                               "at it, `noroshi down` stops it",
-                               (int)holder);
+        return nrs_problem_set(
+            reterr, err, NULL, 0, 0,
+            "the pipeline runs already, under process %d; `noroshi status` looks "
+            "at it, `noroshi down` stops it",
+            (int)holder);
     if (err)
         return nrs_problem_set(reterr, err, NULL, 0, 0, "cannot lock %s: %s", path,
                                strerror(errno));
@@ -336,9 +341,10 @@ s_await(const up_t *self, int from_daemon)
     if (stream)
         fclose(stream);
     if (status < 0)
-        return cli_fail(self->cli, CLI_FAILED,
-                        "the supervisor ended before the pipeline was up; see log/noroshi.log below "
-                        "the home");
+        return cli_fail(
+            self->cli, CLI_FAILED,
+            "the supervisor ended before the pipeline was up; see log/noroshi.log below "
+            "the home");
     return (cli_exit_t)status;
 }
 
@@ -397,12 +403,14 @@ const cli_verb_t verb_up = {
     .name = "up",
     .arguments = "",
     .summary = "run the whole pipeline on this machine, restarting what dies",
-    .text = "Starts every instance of the configuration in the order of the flow, each as a process of\n"
-            "its own, and says when each is ready. One that dies is started again after 100 ms, then\n"
-            "later and later up to 5 s. One that says that its configuration is wrong (exit status 2)\n"
-            "or its data damaged (3) is not, because that would not help.\n"
-            "Without -d it stays, shows what the instances log, and stops them on ^C. With -d it\n"
-            "returns when all are ready, or with the reason why one is not; logs are in HOME/log/.",
+    .text =
+        "Starts every instance of the configuration in the order of the flow, each as a process "
+        "of\n"
+        "its own, and says when each is ready. One that dies is started again after 100 ms, then\n"
+        "later and later up to 5 s. One that says that its configuration is wrong (exit status 2)\n"
+        "or its data damaged (3) is not, because that would not help.\n"
+        "Without -d it stays, shows what the instances log, and stops them on ^C. With -d it\n"
+        "returns when all are ready, or with the reason why one is not; logs are in HOME/log/.",
     .examples = "  noroshi up                         run here, ^C stops\n"
                 "  noroshi up -d && noroshi status    run in the background\n"
                 "  noroshi up --config drill.yaml     another deployment",

@@ -11,6 +11,7 @@ extern const cli_verb_t verb_check;
 extern const cli_verb_t verb_status;
 extern const cli_verb_t verb_submit;
 extern const cli_verb_t verb_tap;
+extern const cli_verb_t verb_follow;
 extern const cli_verb_t verb_show;
 extern const cli_verb_t verb_dead;
 extern const cli_verb_t verb_key;

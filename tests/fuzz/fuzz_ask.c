@@ -1,4 +1,5 @@
-// Questions and answers of the ask protocol: first byte how long the first frame is, then the two frames.
+// Questions and answers of the ask protocol: first byte how long the first frame is, then the two
+// frames.
 #include "common/ask.h"
 
 int

@@ -1,5 +1,5 @@
-// What listeners send to a tap: each line of the input is one message. Whatever they send, a listener with clearance AMBER
-// hears nothing above it.
+// What listeners send to a tap: each line of the input is one message. Whatever they send, a
+// listener with clearance AMBER hears nothing above it.
 #include "common/bus_socket.h"
 #include "common/log.h"
 #include "common/tap.h"
@@ -13,7 +13,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void
 nrs_log_write(nrs_log_level_t level, const char *event, const nrs_log_field_t *fields)
 {
-    (void)level, (void)event, (void)fields; // one line for each refusal would be all that the fuzzer does
+    (void)level, (void)event,
+        (void)fields; // one line for each refusal would be all that the fuzzer does
 }
 
 static uint64_t

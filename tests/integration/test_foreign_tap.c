@@ -29,11 +29,19 @@ s_make_event(nrs_buf_t *into, uint64_t tlp)
     static const uint8_t id[NRS_ID_BYTES] = { 0x00, 0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77,
                                               0x88, 0x99, 0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff };
     nrs_buf_t origin_bytes = { 0 };
-    nrs_origin_t origin = { .instance = 1, .lane = 3, .epoch = 1, .offset = 7, .id = nrs_bytes(id, sizeof id),
-                            .form = NRS_FORM_REPORT, .kind = NRS_KIND_URL,
-                            .value = nrs_text("http://example.test/"), .observed_at = 1795339800000,
-                            .received_at = 1795339800500, .originator = nrs_text("jpcert"),
-                            .source = nrs_text("jpcert"), .tlp = tlp };
+    nrs_origin_t origin = { .instance = 1,
+                            .lane = 3,
+                            .epoch = 1,
+                            .offset = 7,
+                            .id = nrs_bytes(id, sizeof id),
+                            .form = NRS_FORM_REPORT,
+                            .kind = NRS_KIND_URL,
+                            .value = nrs_text("http://example.test/"),
+                            .observed_at = 1795339800000,
+                            .received_at = 1795339800500,
+                            .originator = nrs_text("jpcert"),
+                            .source = nrs_text("jpcert"),
+                            .tlp = tlp };
     nrs_verdict_t verdict = { .class = NRS_CLASS_FRAUD, .type = NRS_TYPE_PHISHING };
     nrs_event_begin(&origin_bytes, &origin);
     nrs_event_append(into, nrs_buf_bytes(&origin_bytes), NRS_LAYER_VERDICT, &verdict);
@@ -55,12 +63,15 @@ static void
 s_expect_line(FILE *client, unsigned offset)
 {
     char line[1024], expected[1024];
-    snprintf(expected, sizeof expected,
-             "{\"topic\": \"live.classified.green.fraud.phishing.url.jpcert\", \"lane\": 3, \"epoch\": 1, "
-             "\"offset\": %u, \"origin.id\": \"00112233445566778899aabbccddeeff\", \"origin.kind\": 2, "
-             "\"origin.value\": \"http://example.test/\", \"origin.observed_at\": 1795339800000, "
-             "\"origin.source\": \"jpcert\", \"origin.tlp\": 2, \"verdict.class\": 8, \"verdict.type\": 31}\n",
-             offset);
+    snprintf(
+        expected, sizeof expected,
+        "{\"topic\": \"live.classified.green.fraud.phishing.url.jpcert\", \"lane\": 3, \"epoch\": "
+        "1, "
+        "\"offset\": %u, \"origin.id\": \"00112233445566778899aabbccddeeff\", \"origin.kind\": 2, "
+        "\"origin.value\": \"http://example.test/\", \"origin.observed_at\": 1795339800000, "
+        "\"origin.source\": \"jpcert\", \"origin.tlp\": 2, \"verdict.class\": 8, \"verdict.type\": "
+        "31}\n",
+        offset);
     assert_non_null(fgets(line, sizeof line, client));
     assert_string_equal(line, expected);
 }
@@ -130,11 +141,14 @@ test_foreign_client_listens_with_a_key(void **state)
     nrs_zap_allow(zap, "tap", client.public_text, "analyst");
 
     nrs_metrics_t *metrics = nrs_metrics_new();
-    nrs_bus_options_t options = { .type = NRS_BUS_XPUB, .bind = true, .endpoint = "tcp://127.0.0.1:*",
-                                  .keys = &server, .zap_domain = "tap" };
+    nrs_bus_options_t options = { .type = NRS_BUS_XPUB,
+                                  .bind = true,
+                                  .endpoint = "tcp://127.0.0.1:*",
+                                  .keys = &server,
+                                  .zap_domain = "tap" };
     nrs_tap_t *tap = s_open(&options, metrics, endpoint);
-    snprintf(arguments, sizeof arguments, "%s live.classified.green. 2 %s/analyst.key '%s'", endpoint, dir,
-             server.public_text);
+    snprintf(arguments, sizeof arguments, "%s live.classified.green. 2 %s/analyst.key '%s'",
+             endpoint, dir, server.public_text);
     s_converse(tap, arguments);
     nrs_tap_destroy(&tap);
     nrs_metrics_destroy(&metrics);
@@ -153,7 +167,9 @@ test_foreign_vector_is_what_we_send(void **state)
     fclose(file);
 
     nrs_metrics_t *metrics = nrs_metrics_new();
-    nrs_bus_options_t options = { .type = NRS_BUS_XPUB, .bind = true, .endpoint = "inproc://vector" };
+    nrs_bus_options_t options = { .type = NRS_BUS_XPUB,
+                                  .bind = true,
+                                  .endpoint = "inproc://vector" };
     char endpoint[128];
     nrs_tap_t *tap = s_open(&options, metrics, endpoint);
     NRS_AUTO(nrs_bus) listener = NULL;

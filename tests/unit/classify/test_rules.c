@@ -174,6 +174,27 @@ test_rules_end_with_the_first_in_mode_first(void **state)
 }
 
 static void
+test_rules_default_takes_the_claim_where_it_is_a_type(void **state)
+{
+    (void)state;
+    NRS_AUTO(classify_rules) rules = s_rules("default: { type: source }");
+    classify_scratch_t scratch = { 0 };
+    nrs_buf_t bytes = { 0 };
+    nrs_origin_t origin = { .kind = NRS_KIND_TEXT, .claim = nrs_text("spam") };
+    nrs_context_t context = { 0 };
+    nrs_verdict_t verdict;
+    assert_false(s_judge(rules, &origin, &context, &scratch, &bytes, &verdict));
+    s_assert_sane(&bytes, &verdict);
+    assert_int_equal(verdict.type, NRS_TYPE_SPAM);
+    origin.claim = nrs_text("nonsense");
+    assert_false(s_judge(rules, &origin, &context, &scratch, &bytes, &verdict));
+    s_assert_sane(&bytes, &verdict);
+    assert_int_equal(verdict.type, NRS_TYPE_UNDETERMINED);
+    nrs_buf_free(&bytes);
+    classify_scratch_free(&scratch);
+}
+
+static void
 test_rules_cut_long_reasons_between_characters(void **state)
 {
     (void)state;
@@ -460,6 +481,7 @@ main(void)
         cmocka_unit_test(test_rules_give_every_event_a_verdict),
         cmocka_unit_test(test_rules_refine_in_mode_all),
         cmocka_unit_test(test_rules_end_with_the_first_in_mode_first),
+        cmocka_unit_test(test_rules_default_takes_the_claim_where_it_is_a_type),
         cmocka_unit_test(test_rules_cut_long_reasons_between_characters),
         cmocka_unit_test(test_rules_keep_as_many_reasons_as_fit),
         cmocka_unit_test(test_rules_point_at_the_mistake),

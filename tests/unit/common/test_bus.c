@@ -56,7 +56,8 @@ s_open(nrs_bus_options_t options)
     return bus;
 }
 
-// Receive, waiting for it. `other` is waited for as well (a ROUTER that probes has to be awake to do so).
+// Receive, waiting for it. `other` is waited for as well (a ROUTER that probes has to be awake to
+// do so).
 static void
 s_recv_beside(nrs_bus_t *bus, nrs_bus_t *other, nrs_message_t *into)
 {
@@ -115,11 +116,17 @@ test_bus_refuses_what_would_not_be_safe(void **state)
         { { .endpoint = "ipc://*", .bind = true }, "absolute path" },
         { { .endpoint = "inproc://a", .bind = true, .keys = &pair, .zap_domain = "d" }, "inproc" },
         { { .endpoint = "tcp://127.0.0.1:*", .bind = true, .keys = &pair }, "ZAP domain" },
-        { { .endpoint = "tcp://127.0.0.1:*", .bind = true, .keys = &pair, .zap_domain = "" }, "ZAP domain" },
-        { { .endpoint = "tcp://127.0.0.1:*", .bind = true, .keys = &half, .zap_domain = "d" }, "both halves" },
+        { { .endpoint = "tcp://127.0.0.1:*", .bind = true, .keys = &pair, .zap_domain = "" },
+          "ZAP domain" },
+        { { .endpoint = "tcp://127.0.0.1:*", .bind = true, .keys = &half, .zap_domain = "d" },
+          "both halves" },
         { { .endpoint = "tcp://127.0.0.1:9", .keys = &pair }, "other side's public key" },
-        { { .endpoint = "tcp://127.0.0.1:9", .keys = &pair, .server_key = "short" }, "other side's public key" },
-        { { .endpoint = "ipc:///aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" }, "107 bytes" },
+        { { .endpoint = "tcp://127.0.0.1:9", .keys = &pair, .server_key = "short" },
+          "other side's public key" },
+        { { .endpoint = "ipc:///"
+                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" },
+          "107 bytes" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nrs_bus_t *bus = NULL;
@@ -135,16 +142,23 @@ static void
 test_bus_says_which_port_it_has(void **state)
 {
     (void)state;
-    NRS_AUTO(nrs_bus) bus = s_open((nrs_bus_options_t){
-        .type = NRS_BUS_ROUTER, .bind = true, .endpoint = "tcp://127.0.0.1:*", .keys = &pair, .zap_domain = "d" });
+    NRS_AUTO(nrs_bus)
+    bus = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER,
+                                      .bind = true,
+                                      .endpoint = "tcp://127.0.0.1:*",
+                                      .keys = &pair,
+                                      .zap_domain = "d" });
     unsigned port = 0;
     assert_int_equal(sscanf(nrs_bus_endpoint(bus), "tcp://127.0.0.1:%u", &port), 1);
     assert_true(port > 0);
 
     nrs_bus_t *second = NULL;
     nrs_problem_t problem = { 0 };
-    nrs_bus_options_t same = { .type = NRS_BUS_ROUTER, .bind = true, .keys = &pair,
-                               .endpoint = nrs_bus_endpoint(bus), .zap_domain = "d" };
+    nrs_bus_options_t same = { .type = NRS_BUS_ROUTER,
+                               .bind = true,
+                               .keys = &pair,
+                               .endpoint = nrs_bus_endpoint(bus),
+                               .zap_domain = "d" };
     assert_int_equal(nrs_bus_open(&same, &problem, &second), NRS_E_IO);
     assert_non_null(strstr(problem.text, "in use"));
 }
@@ -156,8 +170,8 @@ test_bus_ipc_file_is_private_and_goes_with_its_socket(void **state)
     struct stat status;
     const char *endpoint = s_ipc("private");
     mode_t before = umask(0);
-    NRS_AUTO(nrs_bus) bus =
-        s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = endpoint });
+    NRS_AUTO(nrs_bus)
+    bus = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = endpoint });
     umask(before);
     assert_int_equal(stat(endpoint + 6, &status), 0);
     assert_true(S_ISSOCK(status.st_mode));
@@ -186,7 +200,8 @@ test_bus_takes_over_a_stale_file_but_not_a_living_one(void **state)
     assert_non_null(strstr(problem.text, "another instance runs"));
 
     // The first one still hears.
-    NRS_AUTO(nrs_bus) dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = endpoint });
+    NRS_AUTO(nrs_bus)
+    dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = endpoint });
     s_send_text(dealer, "still there?");
     nrs_message_t message = { 0 };
     s_recv(first, &message);
@@ -220,8 +235,11 @@ test_bus_carries_whole_messages_both_ways(void **state)
 {
     (void)state;
     const char *endpoint = s_ipc("both");
-    NRS_AUTO(nrs_bus) router = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = endpoint });
-    NRS_AUTO(nrs_bus) dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = endpoint });
+    NRS_AUTO(nrs_bus)
+    router =
+        s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = endpoint });
+    NRS_AUTO(nrs_bus)
+    dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = endpoint });
 
     nrs_message_t message = { 0 };
     nrs_message_put(&message, nrs_text("grant"));
@@ -256,8 +274,11 @@ static void
 test_bus_drops_a_message_of_too_many_frames_and_goes_on(void **state)
 {
     (void)state;
-    NRS_AUTO(nrs_bus) router = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = "inproc://frames" });
-    NRS_AUTO(nrs_bus) dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = "inproc://frames" });
+    NRS_AUTO(nrs_bus)
+    router = s_open(
+        (nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = "inproc://frames" });
+    NRS_AUTO(nrs_bus)
+    dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = "inproc://frames" });
     nrs_message_t message = { 0 };
     for (size_t i = 0; i < NRS_FRAMES_MAX; i++) // with the identity that is one too many
         nrs_message_put(&message, nrs_text("x"));
@@ -278,7 +299,9 @@ static void
 test_bus_router_says_when_nobody_has_that_identity(void **state)
 {
     (void)state;
-    NRS_AUTO(nrs_bus) router = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = "inproc://nobody" });
+    NRS_AUTO(nrs_bus)
+    router = s_open(
+        (nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = "inproc://nobody" });
     nrs_message_t message = { 0 };
     nrs_message_put(&message, nrs_text("who"));
     nrs_message_put(&message, nrs_text("what"));
@@ -292,7 +315,9 @@ static void
 test_bus_stops_at_high_water(void **state)
 {
     (void)state;
-    NRS_AUTO(nrs_bus) dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = s_ipc("high"), .high_water = 3 });
+    NRS_AUTO(nrs_bus)
+    dealer = s_open(
+        (nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = s_ipc("high"), .high_water = 3 });
     nrs_message_t message = { 0 };
     for (int i = 0; i < 3; i++)
         s_send_text(dealer, "x");
@@ -308,8 +333,14 @@ test_bus_never_takes_in_a_frame_beyond_its_limit(void **state)
 {
     (void)state;
     const char *endpoint = s_ipc("limit");
-    NRS_AUTO(nrs_bus) router = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = endpoint, .message_bytes_max = 1000, .probe = true });
-    NRS_AUTO(nrs_bus) dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = endpoint });
+    NRS_AUTO(nrs_bus)
+    router = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER,
+                                         .bind = true,
+                                         .endpoint = endpoint,
+                                         .message_bytes_max = 1000,
+                                         .probe = true });
+    NRS_AUTO(nrs_bus)
+    dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = endpoint });
     nrs_message_t message = { 0 };
     s_recv_beside(dealer, router, &message); // connected
     nrs_message_clear(&message);
@@ -329,8 +360,11 @@ test_bus_cuts_a_connection_which_then_comes_back(void **state)
 {
     (void)state;
     const char *endpoint = s_ipc("cut");
-    NRS_AUTO(nrs_bus) router = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = endpoint, .probe = true });
-    NRS_AUTO(nrs_bus) dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = endpoint });
+    NRS_AUTO(nrs_bus)
+    router = s_open((nrs_bus_options_t){
+        .type = NRS_BUS_ROUTER, .bind = true, .endpoint = endpoint, .probe = true });
+    NRS_AUTO(nrs_bus)
+    dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = endpoint });
     nrs_message_t message = { 0 };
     s_send_text(dealer, "hello");
     s_recv(router, &message);
@@ -350,8 +384,10 @@ test_bus_xpub_grants_what_its_owner_decides(void **state)
 {
     (void)state;
     const char *endpoint = s_ipc("xpub");
-    NRS_AUTO(nrs_bus) xpub = s_open((nrs_bus_options_t){ .type = NRS_BUS_XPUB, .bind = true, .endpoint = endpoint });
-    NRS_AUTO(nrs_bus) sub = s_open((nrs_bus_options_t){ .type = NRS_BUS_SUB, .endpoint = endpoint });
+    NRS_AUTO(nrs_bus)
+    xpub = s_open((nrs_bus_options_t){ .type = NRS_BUS_XPUB, .bind = true, .endpoint = endpoint });
+    NRS_AUTO(nrs_bus)
+    sub = s_open((nrs_bus_options_t){ .type = NRS_BUS_SUB, .endpoint = endpoint });
     nrs_message_t message = { 0 };
     assert_int_equal(nrs_bus_subscribe(sub, nrs_text("a")), NRS_OK);
     s_recv(xpub, &message);
@@ -373,8 +409,11 @@ static void
 test_bus_waits_for_sockets_and_descriptors_at_once(void **state)
 {
     (void)state;
-    NRS_AUTO(nrs_bus) router = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = "inproc://wait" });
-    NRS_AUTO(nrs_bus) dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = "inproc://wait" });
+    NRS_AUTO(nrs_bus)
+    router = s_open(
+        (nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = "inproc://wait" });
+    NRS_AUTO(nrs_bus)
+    dealer = s_open((nrs_bus_options_t){ .type = NRS_BUS_DEALER, .endpoint = "inproc://wait" });
     int fd = eventfd(0, EFD_CLOEXEC);
     nrs_wait_t items[] = { { .bus = router }, { .fd = fd }, { .bus = dealer, .write = true } };
     assert_int_equal(nrs_bus_wait(items, 2, 0), 0);
@@ -406,7 +445,9 @@ test_bus_wait_ends_early_by_a_signal(void **state)
     struct sigaction action = { .sa_handler = s_on_signal }, before;
     struct itimerval soon = { .it_value = { .tv_usec = 1000 }, .it_interval = { .tv_usec = 1000 } };
     const struct itimerval never = { 0 };
-    NRS_AUTO(nrs_bus) router = s_open((nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = "inproc://signal" });
+    NRS_AUTO(nrs_bus)
+    router = s_open(
+        (nrs_bus_options_t){ .type = NRS_BUS_ROUTER, .bind = true, .endpoint = "inproc://signal" });
     sigaction(SIGALRM, &action, &before);
     assert_int_equal(setitimer(ITIMER_REAL, &soon, NULL), 0);
     nrs_wait_t item = { .bus = router };

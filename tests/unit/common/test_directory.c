@@ -81,6 +81,7 @@ test_directory_fails_closed_where_the_file_is_silent(void **unused)
     assert_true(agreement->projected);
     assert_int_equal(agreement->until_ms, 0);
     assert_int_equal(agreement->from_count, 0);
+    assert_null(agreement->from);
     assert_null(nrs_directory_peer(it.directory, "p")->scope);
     s_case_destroy(&it);
 }
@@ -142,6 +143,7 @@ test_directory_refuses_with_the_place(void **unused)
         { "agreements: {t: {until: soon}}\n", 1, "'soon' is no date" },
         { "agreements: {t: {until: 2030-02-30}}\n", 1, "is no date" },
         { "agreements: {t: {version: 0}}\n", 1, "out of range: at least 1" },
+        { "agreements: {t: {from: []}}\n", 1, "from takes 1 to" }, // nobody, and not everybody
         { "agreements: {t: {from: [x]}}\n", 1, "there is no member 'x'" },
         { TERMS "members: {a: {}}\n", 2, "agreement is missing" },
         { TERMS "members: {a: {agreement: u}}\n", 2, "there is no agreement 'u'" },

@@ -528,6 +528,38 @@ test_expr_tells_which_fields_it_uses(void **state)
     assert_false(nrs_expr_uses(expr, NRS_ORIGIN_instance));
 }
 
+static void
+test_expr_tells_of_which_kinds_it_can_hold(void **state)
+{
+    const uint64_t all = UINT64_MAX, present = ~UINT64_C(1);
+    const uint64_t url = UINT64_C(1) << NRS_KIND_URL, ipv4 = UINT64_C(1) << NRS_KIND_IPV4;
+    const struct {
+        const char *text;
+        uint64_t kinds;
+    } cases[] = {
+        { "true", all },
+        { "false", 0 },
+        { "has(port)", all },
+        { "kind == url", url },
+        { "kind != url", present & ~url },
+        { "not kind == url", ~url },
+        { "kind in [url, ipv4] and port == 1", url | ipv4 },
+        { "kind not in [url, ipv4]", present & ~url & ~ipv4 },
+        { "kind == url or has(port)", all },
+        { "kind == url and kind == ipv4", 0 },
+        { "has(port) and (kind == url or kind == ipv4) and not kind == ipv4", url },
+        { "not has(kind)", 1 },
+        { "has(port) and not (kind == ipv4 or true)", 0 },
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        NRS_AUTO(nrs_expr) expr = NULL;
+        assert_int_equal(nrs_expr_compile(nrs_text(cases[i].text), NULL, &expr), NRS_OK);
+        if (nrs_expr_kinds(expr) != cases[i].kinds)
+            fail_msg("%s: %llx", cases[i].text, (unsigned long long)nrs_expr_kinds(expr));
+    }
+}
+
 int
 main(void)
 {
@@ -546,6 +578,7 @@ main(void)
         cmocka_unit_test(test_expr_keeps_its_limits),
         cmocka_unit_test(test_expr_finds_each_of_ten_thousand),
         cmocka_unit_test(test_expr_tells_which_fields_it_uses),
+        cmocka_unit_test(test_expr_tells_of_which_kinds_it_can_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

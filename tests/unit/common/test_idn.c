@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #define LABEL63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define NAME253 LABEL63 "." LABEL63 "." LABEL63 "." "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define NAME253                                                                                    \
+    LABEL63 "." LABEL63 "." LABEL63 "."                                                            \
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
 static const struct {
     const char *host, *ascii;
@@ -19,13 +21,18 @@ static const struct {
     { "_dmarc.a_b.-c-.example", "_dmarc.a_b.-c-.example", NRS_OK },
     { "XN--BCHER-KVA.example", "xn--bcher-kva.example", NRS_OK },
     { "xn--.example", "xn--.example", NRS_OK }, // no valid A-label, and yet a name
-    { "b\xc3\xbc" "cher.example", "xn--bcher-kva.example", NRS_OK },
+    { "b\xc3\xbc"
+      "cher.example",
+      "xn--bcher-kva.example", NRS_OK },
     { "fa\xc3\x9f.example", "xn--fa-hia.example", NRS_OK }, // non-transitional
-    { "\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88", "xn--r8jz45g.xn--zckzah", NRS_OK },
-    { "\xe4\xbe\x8b\xe3\x81\x88\xe3\x80\x82\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88", "xn--r8jz45g.xn--zckzah", NRS_OK },
+    { "\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88", "xn--r8jz45g.xn--zckzah",
+      NRS_OK },
+    { "\xe4\xbe\x8b\xe3\x81\x88\xe3\x80\x82\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88",
+      "xn--r8jz45g.xn--zckzah", NRS_OK },
     { "_a.\xe4\xbe\x8b\xe3\x81\x88.example", "_a.xn--r8jz45g.example", NRS_OK },
     { "\xef\xbc\xa5\xef\xbc\xb8.example", "ex.example", NRS_OK }, // full width
-    { "i\xe2\x9d\xa4.example", "xn--i-7iq.example", NRS_OK },     // emoji: disallowed, registered all the same
+    { "i\xe2\x9d\xa4.example", "xn--i-7iq.example",
+      NRS_OK }, // emoji: disallowed, registered all the same
     { LABEL63 ".example", LABEL63 ".example", NRS_OK },
     { NAME253, NAME253, NRS_OK },
     { NAME253 ".", NAME253, NRS_OK },
@@ -39,8 +46,10 @@ static const struct {
     { "a b.example", NULL, NRS_E_FORMAT },
     { "a/b.example", NULL, NRS_E_FORMAT },
     { "a:80", NULL, NRS_E_FORMAT },
-    { "\xe2\x84\x80.example", NULL, NRS_E_FORMAT },   // U+2100 maps to "a/c"
-    { "a\xe3\x80\x80" "b.example", NULL, NRS_E_FORMAT }, // U+3000 maps to a blank
+    { "\xe2\x84\x80.example", NULL, NRS_E_FORMAT }, // U+2100 maps to "a/c"
+    { "a\xe3\x80\x80"
+      "b.example",
+      NULL, NRS_E_FORMAT }, // U+3000 maps to a blank
     { "a..\xc3\xa9", NULL, NRS_E_FORMAT },
     { "\xff.example", NULL, NRS_E_FORMAT },
 };
@@ -80,8 +89,12 @@ static const struct {
     const char *host, *unicode;
     nrs_err_t err;
 } s_back[] = {
-    { "xn--bcher-kva.example", "b\xc3\xbc" "cher.example", NRS_OK },
-    { "www.xn--r8jz45g.xn--zckzah", "www.\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88", NRS_OK },
+    { "xn--bcher-kva.example",
+      "b\xc3\xbc"
+      "cher.example",
+      NRS_OK },
+    { "www.xn--r8jz45g.xn--zckzah",
+      "www.\xe4\xbe\x8b\xe3\x81\x88.\xe3\x83\x86\xe3\x82\xb9\xe3\x83\x88", NRS_OK },
     { "xn--i-7iq.example", "i\xe2\x9d\xa4.example", NRS_OK },
     { "www.example.com", NULL, NRS_E_ABSENT },
     { "axn--b.example", NULL, NRS_E_ABSENT },

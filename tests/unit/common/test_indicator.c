@@ -37,7 +37,8 @@ static const s_case_t s_urls[] = {
     { NRS_KIND_URL, "htps://a.test/x", "htps://a.test/x", SAME },
     // who is asked is behind the last @ of the authority, whatever stands before it
     { NRS_KIND_URL, "http://bank.test@evil.test/", "http://bank.test@evil.test/", SAME },
-    { NRS_KIND_URL, "http://bank%2Etest%2Flogin@evil.test/", "http://bank.test%2Flogin@evil.test/", SAME },
+    { NRS_KIND_URL, "http://bank%2Etest%2Flogin@evil.test/", "http://bank.test%2Flogin@evil.test/",
+      SAME },
     { NRS_KIND_URL, "http://a@b@evil.test/", "http://a%40b@evil.test/", SAME },
     { NRS_KIND_URL, "http://@evil.test/", "http://evil.test/", SAME },
     { NRS_KIND_URL, "http://evil.test\\@bank.test/", "http://evil.test/@bank.test/", SAME },
@@ -54,7 +55,8 @@ static const s_case_t s_urls[] = {
     { NRS_KIND_URL, "http://0300.0.2.01/", "http://192.0.2.1/", SAME },
     { NRS_KIND_URL, "http://192.513/", "http://192.0.2.1/", SAME },
     // what RFC 3986 does not allow is encoded; encodings get one form
-    { NRS_KIND_URL, "http://a.test/a b\"<>^`{|}[]", "http://a.test/a%20b%22%3C%3E%5E%60%7B%7C%7D%5B%5D", SAME },
+    { NRS_KIND_URL, "http://a.test/a b\"<>^`{|}[]",
+      "http://a.test/a%20b%22%3C%3E%5E%60%7B%7C%7D%5B%5D", SAME },
     { NRS_KIND_URL, "http://a.test/%e3%81%82%7euser%41", "http://a.test/%E3%81%82~userA", SAME },
     { NRS_KIND_URL, "http://a.test/\xe3\x81\x82", "http://a.test/%E3%81%82", SAME },
     { NRS_KIND_URL, "http://a.test/100%?%zz%4", "http://a.test/100%25?%25zz%254", SAME },
@@ -65,7 +67,8 @@ static const s_case_t s_urls[] = {
     { NRS_KIND_URL, "\xef\xbb\xbf<http://a.test/x>", "http://a.test/x", SAME },
     { NRS_KIND_URL, "\"http://a.test/x\"", "http://a.test/x", SAME },
     { NRS_KIND_URL, "http://a.test/it's'", "http://a.test/it's'", SAME },
-    { NRS_KIND_URL, "http://a.test/x.", "http://a.test/x.", SAME }, // not defanged: the dot may be meant
+    { NRS_KIND_URL, "http://a.test/x.", "http://a.test/x.",
+      SAME }, // not defanged: the dot may be meant
     // refused
     { NRS_KIND_URL, "a.test", NULL, SAME },
     { NRS_KIND_URL, "a.test/x", NULL, SAME },
@@ -139,8 +142,14 @@ static const s_case_t s_names[] = {
     { NRS_KIND_DOMAIN, ".evil.test", "evil.test", SAME },
     { NRS_KIND_DOMAIN, "a_b.test", "a_b.test", SAME },
     { NRS_KIND_DOMAIN, "'evil.test'", "evil.test", SAME },
-    { NRS_KIND_DOMAIN, "\xe3\x80\x8c" "evil.test\xe3\x80\x8d", "evil.test", SAME },
-    { NRS_KIND_DOMAIN, "b\xc3\xbc" "cher.test", "xn--bcher-kva.test", SAME },
+    { NRS_KIND_DOMAIN,
+      "\xe3\x80\x8c"
+      "evil.test\xe3\x80\x8d",
+      "evil.test", SAME },
+    { NRS_KIND_DOMAIN,
+      "b\xc3\xbc"
+      "cher.test",
+      "xn--bcher-kva.test", SAME },
     { NRS_KIND_DOMAIN, "192.0.2.1", "192.0.2.1", NRS_KIND_IPV4 },
     { NRS_KIND_DOMAIN, "192.0.2.300", NULL, SAME },
     { NRS_KIND_DOMAIN, "1.2.3", NULL, SAME },
@@ -195,7 +204,9 @@ static const s_case_t s_tokens[] = {
     { NRS_KIND_TLSH, "t1" hex32 hex32 "abcdef", "T1" CAP32 CAP32 "ABCDEF", SAME },
     { NRS_KIND_TLSH, hex32, NULL, SAME },
     { NRS_KIND_CERTIFICATE, "AA:bb:CC:dd:EE:ff:00:11:22:33:44:55:66:77:88:99:00:11:22:33",
-      "aabbccddeeff00112233445566778899" "00112233", SAME },
+      "aabbccddeeff00112233445566778899"
+      "00112233",
+      SAME },
     { NRS_KIND_CERTIFICATE, HEX32 HEX32, hex32 hex32, SAME },
     { NRS_KIND_CERTIFICATE, HEX32, NULL, SAME },
     { NRS_KIND_ASN, "AS64496", "64496", SAME },
@@ -215,7 +226,9 @@ static const s_case_t s_tokens[] = {
     { NRS_KIND_ATTACK, "T1566.02", NULL, SAME },
     { NRS_KIND_PHONE, "+81 (0)3-0000-1234", "+81300001234", SAME },
     { NRS_KIND_PHONE, "(03) 0000.1234", "0300001234", SAME },
-    { NRS_KIND_PHONE, "\xef\xbc\x90\xef\xbc\x93\xe2\x88\x92\xef\xbc\x91\xef\xbc\x92\xef\xbc\x93\xef\xbc\x94", "031234", SAME },
+    { NRS_KIND_PHONE,
+      "\xef\xbc\x90\xef\xbc\x93\xe2\x88\x92\xef\xbc\x91\xef\xbc\x92\xef\xbc\x93\xef\xbc\x94",
+      "031234", SAME },
     { NRS_KIND_PHONE, "tel:110", "110", SAME },
     { NRS_KIND_PHONE, "12", NULL, SAME },
     { NRS_KIND_PHONE, "1234567890123456", NULL, SAME },
@@ -227,21 +240,28 @@ static const s_case_t s_tokens[] = {
     { NRS_KIND_BANK_ACCOUNT, "account 12345", NULL, SAME },
     { NRS_KIND_CARD_BIN, "4000 00", "400000", SAME },
     { NRS_KIND_CARD_BIN, "4000-0012", "40000012", SAME },
-    { NRS_KIND_CARD_BIN, "4000001234567899", NULL, SAME }, // a whole card number has no business here
-    { NRS_KIND_CRYPTO_ADDRESS, "0x52908400098527886E0F7030069857D2E4169EE7", "0x52908400098527886e0f7030069857d2e4169ee7", SAME },
-    { NRS_KIND_CRYPTO_ADDRESS, "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", SAME },
-    { NRS_KIND_CRYPTO_ADDRESS, "1AbCdEfGhJkLmNpQrStUvWxYz12345678", "1AbCdEfGhJkLmNpQrStUvWxYz12345678", SAME },
+    { NRS_KIND_CARD_BIN, "4000001234567899", NULL,
+      SAME }, // a whole card number has no business here
+    { NRS_KIND_CRYPTO_ADDRESS, "0x52908400098527886E0F7030069857D2E4169EE7",
+      "0x52908400098527886e0f7030069857d2e4169ee7", SAME },
+    { NRS_KIND_CRYPTO_ADDRESS, "BC1QW508D6QEJXTDG4Y5R3ZARVARY0C5XW7KV8F3T4",
+      "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", SAME },
+    { NRS_KIND_CRYPTO_ADDRESS, "1AbCdEfGhJkLmNpQrStUvWxYz12345678",
+      "1AbCdEfGhJkLmNpQrStUvWxYz12345678", SAME },
     { NRS_KIND_CRYPTO_ADDRESS, "short", NULL, SAME },
     { NRS_KIND_CRYPTO_ADDRESS, "1AbCdEfGhJkLmNpQrStUvWxYz12345678!", NULL, SAME },
 };
 
 static const s_case_t s_texts[] = {
-    { NRS_KIND_FILE_NAME, " \xe8\xab\x8b\xe6\xb1\x82\xe6\x9b\xb8.pdf.exe ", "\xe8\xab\x8b\xe6\xb1\x82\xe6\x9b\xb8.pdf.exe", SAME },
+    { NRS_KIND_FILE_NAME, " \xe8\xab\x8b\xe6\xb1\x82\xe6\x9b\xb8.pdf.exe ",
+      "\xe8\xab\x8b\xe6\xb1\x82\xe6\x9b\xb8.pdf.exe", SAME },
     { NRS_KIND_MUTEX, "\"Global\\x\"", "\"Global\\x\"", SAME },
     { NRS_KIND_USER_AGENT, "Mozilla/5.0 (x)", "Mozilla/5.0 (x)", SAME },
     { NRS_KIND_REGISTRY_KEY, "HKCU\\Software\\x[.]y", "HKCU\\Software\\x[.]y", SAME },
-    { NRS_KIND_LURE, "\xe3\x80\x80\xe6\xa5\xbd\xe8\xb2\xa8\xe5\xba\x97", "\xe6\xa5\xbd\xe8\xb2\xa8\xe5\xba\x97", SAME },
-    { NRS_KIND_YARA, "rule a {\n\tcondition: true\r\n}\n", "rule a {\n\tcondition: true\r\n}", SAME },
+    { NRS_KIND_LURE, "\xe3\x80\x80\xe6\xa5\xbd\xe8\xb2\xa8\xe5\xba\x97",
+      "\xe6\xa5\xbd\xe8\xb2\xa8\xe5\xba\x97", SAME },
+    { NRS_KIND_YARA, "rule a {\n\tcondition: true\r\n}\n", "rule a {\n\tcondition: true\r\n}",
+      SAME },
     { NRS_KIND_MUTEX, "a\nb", NULL, SAME },
     { NRS_KIND_TEXT, "a\x01", NULL, SAME },
     { NRS_KIND_TEXT, "\xe3\x80", NULL, SAME },
@@ -259,7 +279,8 @@ s_assert_settled(uint64_t kind, nrs_bytes_t canonical)
     for (int refang = 0; refang < 2; refang++) {
         uint64_t becomes = 0;
         again.size = 0;
-        assert_int_equal(nrs_indicator_canonical(kind, canonical, refang, &again, &becomes, NULL), NRS_OK);
+        assert_int_equal(nrs_indicator_canonical(kind, canonical, refang, &again, &becomes, NULL),
+                         NRS_OK);
         assert_int_equal(becomes, kind);
         if (!nrs_bytes_equal(canonical, nrs_buf_bytes(&again)))
             fail_msg("%.*s is not settled: %s", (int)canonical.size, (const char *)canonical.data,
@@ -278,7 +299,8 @@ s_run(const s_case_t *cases, size_t count)
         uint64_t becomes = 0;
         out.size = 0;
         nrs_buf_put_text(&out, "<");
-        nrs_err_t err = nrs_indicator_canonical(c->kind, nrs_text(c->given), true, &out, &becomes, &problem);
+        nrs_err_t err =
+            nrs_indicator_canonical(c->kind, nrs_text(c->given), true, &out, &becomes, &problem);
         if ((err == NRS_OK) != (c->canonical != NULL))
             fail_msg("%s: %s %s", c->given, nrs_err_name(err), problem.text);
         if (err) {
@@ -337,9 +359,11 @@ test_indicator_refangs_only_when_asked(void **state)
     (void)state;
     nrs_buf_t out = { 0 };
     uint64_t kind;
-    assert_int_equal(nrs_indicator_canonical(NRS_KIND_DOMAIN, nrs_text("evil[.]test"), false, &out, &kind, NULL),
-                     NRS_E_FORMAT);
-    assert_int_equal(nrs_indicator_canonical(NRS_KIND_URL, nrs_text("hxxp://evil.test/x."), false, &out, &kind, NULL),
+    assert_int_equal(
+        nrs_indicator_canonical(NRS_KIND_DOMAIN, nrs_text("evil[.]test"), false, &out, &kind, NULL),
+        NRS_E_FORMAT);
+    assert_int_equal(nrs_indicator_canonical(NRS_KIND_URL, nrs_text("hxxp://evil.test/x."), false,
+                                             &out, &kind, NULL),
                      NRS_OK);
     assert_string_equal(nrs_buf_cstr(&out), "hxxp://evil.test/x.");
     nrs_buf_free(&out);
@@ -355,20 +379,25 @@ test_indicator_bounds_lengths(void **state)
     memset(text, 'a', MAX + 1);
     nrs_buf_t out = { 0 };
     uint64_t kind;
-    assert_int_equal(nrs_indicator_canonical(NRS_KIND_TEXT, nrs_bytes(text, MAX), true, &out, &kind, NULL), NRS_OK);
-    assert_int_equal(nrs_indicator_canonical(NRS_KIND_TEXT, nrs_bytes(text, MAX + 1), true, &out, &kind, NULL),
-                     NRS_E_LIMIT);
+    assert_int_equal(
+        nrs_indicator_canonical(NRS_KIND_TEXT, nrs_bytes(text, MAX), true, &out, &kind, NULL),
+        NRS_OK);
+    assert_int_equal(
+        nrs_indicator_canonical(NRS_KIND_TEXT, nrs_bytes(text, MAX + 1), true, &out, &kind, NULL),
+        NRS_E_LIMIT);
     out.size = 0;
     // Encoding makes it too long.
     memset(text, ' ', MAX);
     memcpy(text, "http://a.test/", 14);
     text[MAX - 1] = 'z';
-    assert_int_equal(nrs_indicator_canonical(NRS_KIND_URL, nrs_bytes(text, MAX), true, &out, &kind, NULL),
-                     NRS_E_LIMIT);
+    assert_int_equal(
+        nrs_indicator_canonical(NRS_KIND_URL, nrs_bytes(text, MAX), true, &out, &kind, NULL),
+        NRS_E_LIMIT);
     assert_int_equal(out.size, 0);
     // A NUL is a control character too.
-    assert_int_equal(nrs_indicator_canonical(NRS_KIND_TEXT, nrs_bytes("a\0b", 3), true, &out, &kind, NULL),
-                     NRS_E_FORMAT);
+    assert_int_equal(
+        nrs_indicator_canonical(NRS_KIND_TEXT, nrs_bytes("a\0b", 3), true, &out, &kind, NULL),
+        NRS_E_FORMAT);
     nrs_buf_free(&out);
     free(text);
 }
@@ -381,19 +410,32 @@ test_indicator_guesses_kinds(void **state)
         const char *text;
         uint64_t kind;
     } cases[] = {
-        { "http://a.test/x", NRS_KIND_URL },    { "hxxp[:]//a[.]test", NRS_KIND_URL },
-        { "192.0.2.1", NRS_KIND_IPV4 },         { "192.0.2[.]1", NRS_KIND_IPV4 },
-        { "192.0.2.0/24", NRS_KIND_CIDR },      { "2001:db8::1", NRS_KIND_IPV6 },
-        { "2001:db8::/32", NRS_KIND_CIDR },     { "a@b.test", NRS_KIND_EMAIL },
-        { "a[at]b[.]test", NRS_KIND_EMAIL },    { "a AT b dot test", NRS_KIND_EMAIL },
-        { HEX32, NRS_KIND_MD5 },                { HEX32 "01234567", NRS_KIND_SHA1 },
-        { HEX32 HEX32, NRS_KIND_SHA256 },       { HEX32 HEX32 HEX32 HEX32, NRS_KIND_SHA512 },
-        { "cve-2031-0001", NRS_KIND_CVE },      { "T1566", NRS_KIND_ATTACK },
-        { "AS64496", NRS_KIND_ASN },            { "64496", 0 },
-        { "evil.test", NRS_KIND_DOMAIN },       { " evil[.]test ", NRS_KIND_DOMAIN },
-        { "localhost", 0 },                     { "some words", 0 },
-        { "C:\\temp\\x", 0 },                   { "", 0 },
-        { "192.0.2.1:80", 0 },                  { "asia.test", NRS_KIND_DOMAIN },
+        { "http://a.test/x", NRS_KIND_URL },
+        { "hxxp[:]//a[.]test", NRS_KIND_URL },
+        { "192.0.2.1", NRS_KIND_IPV4 },
+        { "192.0.2[.]1", NRS_KIND_IPV4 },
+        { "192.0.2.0/24", NRS_KIND_CIDR },
+        { "2001:db8::1", NRS_KIND_IPV6 },
+        { "2001:db8::/32", NRS_KIND_CIDR },
+        { "a@b.test", NRS_KIND_EMAIL },
+        { "a[at]b[.]test", NRS_KIND_EMAIL },
+        { "a AT b dot test", NRS_KIND_EMAIL },
+        { HEX32, NRS_KIND_MD5 },
+        { HEX32 "01234567", NRS_KIND_SHA1 },
+        { HEX32 HEX32, NRS_KIND_SHA256 },
+        { HEX32 HEX32 HEX32 HEX32, NRS_KIND_SHA512 },
+        { "cve-2031-0001", NRS_KIND_CVE },
+        { "T1566", NRS_KIND_ATTACK },
+        { "AS64496", NRS_KIND_ASN },
+        { "64496", 0 },
+        { "evil.test", NRS_KIND_DOMAIN },
+        { " evil[.]test ", NRS_KIND_DOMAIN },
+        { "localhost", 0 },
+        { "some words", 0 },
+        { "C:\\temp\\x", 0 },
+        { "", 0 },
+        { "192.0.2.1:80", 0 },
+        { "asia.test", NRS_KIND_DOMAIN },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint64_t kind = nrs_indicator_guess(nrs_text(cases[i].text));
@@ -411,14 +453,22 @@ test_indicator_knows_the_words_of_feeds(void **state)
         const char *word;
         uint64_t kind;
     } cases[] = {
-        { "fqdn", NRS_KIND_DOMAIN },           { "ip", NRS_KIND_IPV4 },
-        { "ip-dst", NRS_KIND_IPV4 },           { "hostname", NRS_KIND_DOMAIN },
-        { "md5_hash", NRS_KIND_MD5 },          { "domain-name", NRS_KIND_DOMAIN },
-        { "FileHash-SHA256", NRS_KIND_SHA256 },{ "Intel::ADDR", NRS_KIND_IPV4 },
-        { "source.url", NRS_KIND_URL },        { "envelope_from", NRS_KIND_EMAIL },
-        { " URL ", NRS_KIND_URL },             { "User Agent", NRS_KIND_USER_AGENT },
-        { "address", NRS_KIND_IPV4 },          { "yara-rule", NRS_KIND_YARA },
-        { "nonsense", 0 },                     { "", 0 },
+        { "fqdn", NRS_KIND_DOMAIN },
+        { "ip", NRS_KIND_IPV4 },
+        { "ip-dst", NRS_KIND_IPV4 },
+        { "hostname", NRS_KIND_DOMAIN },
+        { "md5_hash", NRS_KIND_MD5 },
+        { "domain-name", NRS_KIND_DOMAIN },
+        { "FileHash-SHA256", NRS_KIND_SHA256 },
+        { "Intel::ADDR", NRS_KIND_IPV4 },
+        { "source.url", NRS_KIND_URL },
+        { "envelope_from", NRS_KIND_EMAIL },
+        { " URL ", NRS_KIND_URL },
+        { "User Agent", NRS_KIND_USER_AGENT },
+        { "address", NRS_KIND_IPV4 },
+        { "yara-rule", NRS_KIND_YARA },
+        { "nonsense", 0 },
+        { "", 0 },
         { "a-word-that-is-much-longer-than-any-that-a-feed-has", 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -427,7 +477,8 @@ test_indicator_knows_the_words_of_feeds(void **state)
     }
     // Every kind is known by its own name.
     for (uint64_t kind = 1; kind <= NRS_KIND_TEXT; kind++)
-        assert_int_equal(nrs_indicator_kind_word(nrs_text(nrs_enum_word(NRS_ENUM_KIND, kind))), kind);
+        assert_int_equal(nrs_indicator_kind_word(nrs_text(nrs_enum_word(NRS_ENUM_KIND, kind))),
+                         kind);
 }
 
 static void

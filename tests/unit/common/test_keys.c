@@ -16,7 +16,7 @@
 // The pair of zmq_curve(7).
 #define PUBLIC "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"
 #define SECRET "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
-#define OTHER "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
+#define OTHER  "rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"
 
 static char dir[64];
 
@@ -116,7 +116,13 @@ test_keys_names_stay_in_the_directory(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "", ".hidden", "..", "a/b", "a b", "a\"b", "\xe7\x8b\xbc",
+        "",
+        ".hidden",
+        "..",
+        "a/b",
+        "a b",
+        "a\"b",
+        "\xe7\x8b\xbc",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", // 65
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -136,18 +142,29 @@ static const struct {
     unsigned line;
     const char *name;
 } files[] = {
-    { "both halves", "metadata\n    name = \"a b\"\ncurve\n    public-key = \"" PUBLIC "\"\n    secret-key = \"" SECRET "\"\n", NRS_OK, 0, "a b" },
+    { "both halves",
+      "metadata\n    name = \"a b\"\ncurve\n    public-key = \"" PUBLIC
+      "\"\n    secret-key = \"" SECRET "\"\n",
+      NRS_OK, 0, "a b" },
     { "no metadata", "curve\n    public-key = \"" PUBLIC "\"\n", NRS_OK, 0, "file" },
-    { "single quotes, comments, no newline at the end", "# c\n\ncurve # c\n\n    public-key = '" PUBLIC "' # c", NRS_OK, 0, "file" },
-    { "lines end as on Windows", "curve\r\n    public-key = \"" PUBLIC "\"\r\n", NRS_OK, 0, "file" },
-    { "keys of other sections do not count", "other\n    public-key = \"x\"\ncurve\n    public-key = \"" PUBLIC "\"\n", NRS_OK, 0, "file" },
+    { "single quotes, comments, no newline at the end",
+      "# c\n\ncurve # c\n\n    public-key = '" PUBLIC "' # c", NRS_OK, 0, "file" },
+    { "lines end as on Windows", "curve\r\n    public-key = \"" PUBLIC "\"\r\n", NRS_OK, 0,
+      "file" },
+    { "keys of other sections do not count",
+      "other\n    public-key = \"x\"\ncurve\n    public-key = \"" PUBLIC "\"\n", NRS_OK, 0,
+      "file" },
     { "empty", "", NRS_E_FORMAT, 0, NULL },
     { "no section", "    public-key = \"" PUBLIC "\"\n", NRS_E_FORMAT, 0, NULL },
     { "key too short", "curve\n    public-key = \"abc\"\n", NRS_E_FORMAT, 2, NULL },
-    { "not Z85", "curve\n    public-key = \"Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hI,\"\n", NRS_E_FORMAT, 2, NULL },
-    { "beyond 32 bits", "curve\n    public-key = \"########################################\"\n", NRS_E_FORMAT, 2, NULL },
+    { "not Z85", "curve\n    public-key = \"Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hI,\"\n",
+      NRS_E_FORMAT, 2, NULL },
+    { "beyond 32 bits", "curve\n    public-key = \"########################################\"\n",
+      NRS_E_FORMAT, 2, NULL },
     { "quotation mark missing", "curve\n    public-key = \"" PUBLIC "\n", NRS_E_FORMAT, 2, NULL },
-    { "halves of two pairs", "curve\n    public-key = \"" OTHER "\"\n    secret-key = \"" SECRET "\"\n", NRS_E_FORMAT, 0, NULL },
+    { "halves of two pairs",
+      "curve\n    public-key = \"" OTHER "\"\n    secret-key = \"" SECRET "\"\n", NRS_E_FORMAT, 0,
+      NULL },
     { "secret alone", "curve\n    secret-key = \"" SECRET "\"\n", NRS_E_FORMAT, 0, NULL },
 };
 

@@ -358,6 +358,33 @@ test_policy_reasons_keep_their_numbers_and_have_words(void **state)
     assert_null(nrs_policy_reason_word(NRS_POLICY_REASON_MAX));
 }
 
+// The table of the specification names every reason, and hides what the code hides.
+static void
+test_policy_page_names_every_reason_and_every_hidden_field(void **state)
+{
+    (void)state;
+    static char page[65536];
+    FILE *file = fopen(NOROSHI_SOURCE_DIR "/proto/policy.md", "r");
+    assert_non_null(file);
+    page[fread(page, 1, sizeof page - 1, file)] = 0;
+    fclose(file);
+    for (nrs_policy_reason_t r = 1; r < NRS_POLICY_REASON_MAX; r++) {
+        char row[128];
+        snprintf(row, sizeof row, "| `%s` | %s |", nrs_policy_reason_word(r),
+                 nrs_policy_outcome_word(nrs_policy_reason_outcome(r)));
+        if (!strstr(page, row))
+            fail_msg("proto/policy.md has no row %s", row);
+    }
+    size_t count = 0;
+    const nrs_field_t *hidden = nrs_policy_hidden(&count);
+    for (size_t i = 0; i < count; i++) {
+        char name[80];
+        snprintf(name, sizeof name, "`%s`", nrs_field_info(hidden[i])->name);
+        if (!strstr(page, name))
+            fail_msg("proto/policy.md does not name %s", name);
+    }
+}
+
 static void
 test_policy_projection_hides_who_reported_and_keeps_the_terms(void **state)
 {
@@ -399,6 +426,7 @@ main(void)
         cmocka_unit_test(test_policy_treats_withdrawals_as_it_treats_reports),
         cmocka_unit_test(test_policy_refuses_bytes_that_are_cut_short),
         cmocka_unit_test(test_policy_reasons_keep_their_numbers_and_have_words),
+        cmocka_unit_test(test_policy_page_names_every_reason_and_every_hidden_field),
         cmocka_unit_test(test_policy_projection_hides_who_reported_and_keeps_the_terms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,8 +16,9 @@ static const struct {
     { "com", "", "com" },
     { "a.b.example.co.jp", "example.co.jp", "co.jp" },
     { "co.jp", "", "co.jp" },
-    { "shop.example.kawasaki.jp", "shop.example.kawasaki.jp", "example.kawasaki.jp" }, // *.kawasaki.jp
-    { "www.city.kawasaki.jp", "city.kawasaki.jp", "kawasaki.jp" },                     // !city.kawasaki.jp
+    { "shop.example.kawasaki.jp", "shop.example.kawasaki.jp",
+      "example.kawasaki.jp" },                                     // *.kawasaki.jp
+    { "www.city.kawasaki.jp", "city.kawasaki.jp", "kawasaki.jp" }, // !city.kawasaki.jp
     { "www.example.xn--55qx5d.cn", "example.xn--55qx5d.cn", "xn--55qx5d.cn" },
     { "www.example.xn--p1ai", "example.xn--p1ai", "xn--p1ai" },
     { "a.b.example", "b.example", "example" }, // no rule: the last label
@@ -57,7 +58,8 @@ test_suffix_reads_a_list_of_its_own(void **state)
     char path[] = "/tmp/noroshi-suffix-XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    static const char rules[] = "// ===BEGIN ICANN DOMAINS===\ntest\nshop.test\n// ===END ICANN DOMAINS===\n";
+    static const char rules[] =
+        "// ===BEGIN ICANN DOMAINS===\ntest\nshop.test\n// ===END ICANN DOMAINS===\n";
     assert_int_equal(write(fd, rules, sizeof rules - 1), sizeof rules - 1);
     close(fd);
 

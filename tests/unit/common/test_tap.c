@@ -71,8 +71,12 @@ s_begin(fixture_t *self, const char *endpoint, const nrs_keys_t *keys)
     static const char *const topics[] = { "enriched", "classified" };
     nrs_bus_t *bus = NULL;
     nrs_problem_t problem = { 0 };
-    nrs_bus_options_t options = { .type = NRS_BUS_XPUB, .bind = true, .endpoint = endpoint, .keys = keys,
-                                  .zap_domain = keys ? "tap" : NULL, .high_water = NRS_TAP_HIGH_WATER };
+    nrs_bus_options_t options = { .type = NRS_BUS_XPUB,
+                                  .bind = true,
+                                  .endpoint = endpoint,
+                                  .keys = keys,
+                                  .zap_domain = keys ? "tap" : NULL,
+                                  .high_water = NRS_TAP_HIGH_WATER };
     operator_clearance = NRS_TLP_RED;
     amber_clearance = NRS_TLP_AMBER;
     self->zap = NULL;
@@ -87,8 +91,11 @@ s_begin(fixture_t *self, const char *endpoint, const nrs_keys_t *keys)
     if (nrs_bus_open(&options, &problem, &bus))
         fail_msg("%s", problem.text);
     snprintf(self->endpoint, sizeof self->endpoint, "%s", nrs_bus_endpoint(bus));
-    nrs_tap_options_t tap = { .realm = "live", .topics = topics, .topic_count = 2,
-                              .clearance = s_clearance, .metrics = self->metrics };
+    nrs_tap_options_t tap = { .realm = "live",
+                              .topics = topics,
+                              .topic_count = 2,
+                              .clearance = s_clearance,
+                              .metrics = self->metrics };
     assert_int_equal(nrs_tap_open(&bus, &tap, &self->tap), NRS_OK);
     assert_null(bus);
 }
@@ -106,7 +113,9 @@ s_listener(const fixture_t *fixture, const nrs_keys_t *keys)
 {
     nrs_bus_t *bus = NULL;
     nrs_problem_t problem = { 0 };
-    nrs_bus_options_t options = { .type = NRS_BUS_SUB, .endpoint = fixture->endpoint, .keys = keys,
+    nrs_bus_options_t options = { .type = NRS_BUS_SUB,
+                                  .endpoint = fixture->endpoint,
+                                  .keys = keys,
                                   .server_key = keys ? server.public_text : NULL };
     if (nrs_bus_open(&options, &problem, &bus))
         fail_msg("%s", problem.text);
@@ -118,13 +127,15 @@ s_refused(const fixture_t *self, const char *reason)
 {
     char labels[64];
     snprintf(labels, sizeof labels, "reason=\"%s\"", reason);
-    return nrs_metric_value(nrs_metrics_counter(self->metrics, "noroshi_tap_refused_total", labels, ""));
+    return nrs_metric_value(
+        nrs_metrics_counter(self->metrics, "noroshi_tap_refused_total", labels, ""));
 }
 
 static uint64_t
 s_granted(const fixture_t *self)
 {
-    return nrs_metric_value(nrs_metrics_gauge(self->metrics, "noroshi_tap_subscriptions", NULL, ""));
+    return nrs_metric_value(
+        nrs_metrics_gauge(self->metrics, "noroshi_tap_subscriptions", NULL, ""));
 }
 
 // Wait until something has come to the tap, and take it in.
@@ -142,15 +153,20 @@ s_subscribe(nrs_bus_t *listener, const char *prefix)
     assert_int_equal(nrs_bus_subscribe(listener, nrs_text(prefix)), NRS_OK);
 }
 
-// --- events ----------------------------------------------------------------------------------------
+// --- events
+// ----------------------------------------------------------------------------------------
 
 static nrs_event_t
 s_event(nrs_buf_t *into, uint64_t tlp, const char *source, uint64_t type)
 {
     nrs_buf_t origin_bytes = { 0 };
     static const uint8_t id[NRS_ID_BYTES] = { 1 };
-    nrs_origin_t origin = { .id = nrs_bytes(id, sizeof id), .form = NRS_FORM_REPORT, .kind = NRS_KIND_URL,
-                            .value = nrs_text("http://evil.example/"), .tlp = tlp, .source = nrs_text(source) };
+    nrs_origin_t origin = { .id = nrs_bytes(id, sizeof id),
+                            .form = NRS_FORM_REPORT,
+                            .kind = NRS_KIND_URL,
+                            .value = nrs_text("http://evil.example/"),
+                            .tlp = tlp,
+                            .source = nrs_text(source) };
     nrs_event_begin(&origin_bytes, &origin);
     nrs_buf_reset(into);
     if (type) {
@@ -179,7 +195,8 @@ s_publish_all(fixture_t *self)
     nrs_buf_free(&bytes);
 }
 
-// What has arrived of that, as one letter an event: labels of topic enriched as "cgasr", of classified as "CGASR".
+// What has arrived of that, as one letter an event: labels of topic enriched as "cgasr", of
+// classified as "CGASR".
 static const char *
 s_heard(nrs_bus_t *listener, size_t count)
 {
@@ -208,7 +225,8 @@ s_heard(nrs_bus_t *listener, size_t count)
     return letters;
 }
 
-// --- topic text ------------------------------------------------------------------------------------
+// --- topic text
+// ------------------------------------------------------------------------------------
 
 #define S64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -219,11 +237,14 @@ static const struct {
     uint64_t type;
     const char *text;
 } texts[] = {
-    { "classified", NRS_TLP_GREEN, "jpcert", NRS_TYPE_PHISHING, "live.classified.green.fraud.phishing.url.jpcert" },
+    { "classified", NRS_TLP_GREEN, "jpcert", NRS_TYPE_PHISHING,
+      "live.classified.green.fraud.phishing.url.jpcert" },
     { "enriched", NRS_TLP_AMBER_STRICT, "jpcert", 0, "live.enriched.amber+strict.-.-.url.jpcert" },
     { "enriched", 0, "", 0, "live.enriched.red.-.-.url.-" },
-    { "enriched", NRS_TLP_CLEAR, "JP.Cert *\xe7\x8b\xbc", 0, "live.enriched.clear.-.-.url.____ert_____" },
-    { "releases/ncfta", NRS_TLP_CLEAR, "x", NRS_TYPE_C2_SERVER, "live.releases/ncfta.clear.malicious-code.c2-server.url.x" },
+    { "enriched", NRS_TLP_CLEAR, "JP.Cert *\xe7\x8b\xbc", 0,
+      "live.enriched.clear.-.-.url.____ert_____" },
+    { "releases/ncfta", NRS_TLP_CLEAR, "x", NRS_TYPE_C2_SERVER,
+      "live.releases/ncfta.clear.malicious-code.c2-server.url.x" },
     { S64 S64, NRS_TLP_AMBER_STRICT, S64, NRS_TYPE_UNAUTHORISED_INFORMATION_MODIFICATION,
       "live." S64 S64 ".amber+strict.information-content-security.unauthor" },
 };
@@ -239,7 +260,8 @@ test_tap_text_names_what_the_event_is(void **state)
         size_t length = nrs_tap_text("live", texts[i].topic, &event, text);
         assert_int_equal(length, strlen(text));
         assert_true(length < NRS_TAP_TEXT_MAX);
-        if (strncmp(text, texts[i].text, strlen(texts[i].text)) != 0 || (i < 5 && strlen(texts[i].text) != length))
+        if (strncmp(text, texts[i].text, strlen(texts[i].text)) != 0 ||
+            (i < 5 && strlen(texts[i].text) != length))
             fail_msg("%s", text);
     }
     nrs_buf_free(&bytes);
@@ -253,14 +275,17 @@ test_tap_refuses_names_that_leave_no_room(void **state)
     nrs_bus_t *bus = NULL;
     nrs_bus_options_t options = { .type = NRS_BUS_XPUB, .bind = true, .endpoint = "inproc://tap" };
     assert_int_equal(nrs_bus_open(&options, NULL, &bus), NRS_OK);
-    nrs_tap_options_t tap = { .realm = "live", .topics = topics, .topic_count = 1, .clearance = s_clearance };
+    nrs_tap_options_t tap = {
+        .realm = "live", .topics = topics, .topic_count = 1, .clearance = s_clearance
+    };
     nrs_tap_t *self = NULL;
     assert_int_equal(nrs_tap_open(&bus, &tap, &self), NRS_E_LIMIT);
     assert_null(self);
     nrs_bus_destroy(&bus);
 }
 
-// --- clearance -------------------------------------------------------------------------------------
+// --- clearance
+// -------------------------------------------------------------------------------------
 
 static const struct {
     uint64_t clearance;
@@ -315,7 +340,8 @@ test_tap_grants_what_the_clearance_covers(void **state)
         s_publish_all(&fixture);
         const char *heard = s_heard(listener, strlen(grants[i].heard));
         nrs_message_t more = { 0 };
-        bool too_much = nrs_bus_recv(listener, &more) != NRS_E_AGAIN; // inproc: whatever is sent is there
+        bool too_much =
+            nrs_bus_recv(listener, &more) != NRS_E_AGAIN; // inproc: whatever is sent is there
         nrs_message_clear(&more);
         if (strcmp(heard, grants[i].heard) != 0 || too_much || (grants[i].heard[0] && !hears))
             fail_msg("%zu: %s under %d: %s", i, grants[i].prefix, (int)grants[i].clearance, heard);
@@ -417,7 +443,8 @@ test_tap_bounds_the_subscriptions_of_one_listener(void **state)
     s_end(&fixture);
 }
 
-// --- listeners with keys -----------------------------------------------------------------------------
+// --- listeners with keys
+// -----------------------------------------------------------------------------
 
 static void
 test_tap_knows_listeners_by_their_keys(void **state)
@@ -468,7 +495,8 @@ test_tap_review_lowers_a_clearance_at_once(void **state)
     s_end(&fixture);
 }
 
-// --- listeners that misbehave --------------------------------------------------------------------------
+// --- listeners that misbehave
+// --------------------------------------------------------------------------
 
 static void *
 s_raw(const fixture_t *fixture)
@@ -487,8 +515,8 @@ s_raw_end(void *socket)
     nrs_context_drop();
 }
 
-// A message that is no subscription makes libzmq mistake the sender of each subscription for that of the next. Nothing of what
-// came with it may be granted; what comes later is.
+// A message that is no subscription makes libzmq mistake the sender of each subscription for that
+// of the next. Nothing of what came with it may be granted; what comes later is.
 static void
 test_tap_grants_nothing_while_the_senders_are_in_doubt(void **state)
 {

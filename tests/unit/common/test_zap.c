@@ -23,7 +23,8 @@
 
 enum { PATIENCE_MS = 10000 }; // for what must happen; no test waits for it when all is well
 
-// --- the log is caught here instead of written: what it says is part of the promise ------------------
+// --- the log is caught here instead of written: what it says is part of the promise
+// ------------------
 
 static pthread_mutex_t logged_lock = PTHREAD_MUTEX_INITIALIZER;
 static char logged[1024];
@@ -51,7 +52,8 @@ s_logged(const char *text)
     return found;
 }
 
-// --- the cast ----------------------------------------------------------------------------------------
+// --- the cast
+// ----------------------------------------------------------------------------------------
 
 static nrs_keys_t server, friend, stranger;
 
@@ -71,8 +73,11 @@ s_serve(const char *domain)
 {
     nrs_bus_t *bus = NULL;
     nrs_problem_t problem = { 0 };
-    nrs_bus_options_t options = { .type = NRS_BUS_ROUTER, .bind = true, .keys = &server,
-                                  .endpoint = "tcp://127.0.0.1:*", .zap_domain = domain };
+    nrs_bus_options_t options = { .type = NRS_BUS_ROUTER,
+                                  .bind = true,
+                                  .keys = &server,
+                                  .endpoint = "tcp://127.0.0.1:*",
+                                  .zap_domain = domain };
     if (nrs_bus_open(&options, &problem, &bus))
         fail_msg("%s", problem.text);
     return bus;
@@ -148,7 +153,8 @@ s_may_enter(const char *endpoint, const nrs_keys_t *keys)
     return in;
 }
 
-// --- who gets in -------------------------------------------------------------------------------------
+// --- who gets in
+// -------------------------------------------------------------------------------------
 
 static void
 test_zap_lets_in_a_known_key_and_names_it_on_each_message(void **state)
@@ -164,7 +170,8 @@ test_zap_lets_in_a_known_key_and_names_it_on_each_message(void **state)
     nrs_wait_t item = { .bus = bus };
     nrs_message_t message = { 0 };
     char user[NRS_USER_BYTES_MAX];
-    assert_int_equal(nrs_bus_wait(&item, 1, PATIENCE_MS), 1); // polled first: see proto/bus.md, User-Id
+    assert_int_equal(nrs_bus_wait(&item, 1, PATIENCE_MS),
+                     1); // polled first: see proto/bus.md, User-Id
     assert_int_equal(nrs_bus_recv(bus, &message), NRS_OK);
     assert_string_equal(nrs_message_user(&message, user), friend.public_text);
     nrs_message_clear(&message);
@@ -258,7 +265,8 @@ test_zap_port_survives_garbage(void **state)
     NRS_AUTO(nrs_bus) bus = s_serve("follow");
     unsigned port = 0;
     assert_int_equal(sscanf(nrs_bus_endpoint(bus), "tcp://127.0.0.1:%u", &port), 1);
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in address = { .sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     for (size_t i = 0; i < 3; i++) {
         int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -277,7 +285,8 @@ test_zap_port_survives_garbage(void **state)
     assert_true(s_may_enter(nrs_bus_endpoint(bus), &friend));
 }
 
-// --- the table ---------------------------------------------------------------------------------------
+// --- the table
+// ---------------------------------------------------------------------------------------
 
 static void
 test_zap_table_knows_each_key_in_each_domain(void **state)
@@ -320,10 +329,11 @@ test_zap_has_one_handler_a_process(void **state)
     zap = s_handler(); // and another one after it
 }
 
-// --- requests that libzmq would not make ---------------------------------------------------------------
+// --- requests that libzmq would not make
+// ---------------------------------------------------------------
 
 #define KEY32 "0123456789abcdef0123456789abcdef"
-#define LONG "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
+#define LONG  "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
 
 static const struct {
     const char *what;
@@ -342,7 +352,9 @@ static const struct {
     { "one frame", { "1.0" }, "400" },
     { "an empty frame", { "" }, "500" },
     { "another version", { "2.0", "7", "follow", "::1", "", "CURVE", KEY32 }, "500" },
-    { "more frames than a message has", { "1.0", "7", "f", "::1", "", "CURVE", "a", "b", "c" }, "500" },
+    { "more frames than a message has",
+      { "1.0", "7", "f", "::1", "", "CURVE", "a", "b", "c" },
+      "500" },
 };
 
 static void

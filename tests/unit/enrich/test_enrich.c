@@ -1,4 +1,5 @@
-// The stage itself, with an output that keeps what it is given: the four nrs_out_ calls it makes are answered here.
+// The stage itself, with an output that keeps what it is given: the four nrs_out_ calls it makes
+// are answered here.
 
 #include "services/enrich/enrich.h"
 #include "services/enrich/enrich_config.h"
@@ -121,11 +122,13 @@ s_start(s_stage_t *self)
     nrs_store_options_t store = { .path = self->dir, .bytes_max = 64 << 20 };
     assert_int_equal(nrs_store_open(&store, &problem, &self->store), NRS_OK);
     char text[512];
-    snprintf(text, sizeof text, "country: %s\nrepeat_window: 1h\nmemory: 1MiB\nlists:\n  - { name: good, path: %s }\n",
+    snprintf(text, sizeof text,
+             "country: %s\nrepeat_window: 1h\nmemory: 1MiB\nlists:\n  - { name: good, path: %s }\n",
              self->country, self->list);
-    assert_int_equal(nrs_config_parse(nrs_text(text), "noroshi.yaml", &problem, &self->config), NRS_OK);
-    assert_int_equal(nrs_options_read(self->config, nrs_config_root(self->config), enrich_stage.options,
-                                      &self->options, &problem),
+    assert_int_equal(nrs_config_parse(nrs_text(text), "noroshi.yaml", &problem, &self->config),
+                     NRS_OK);
+    assert_int_equal(nrs_options_read(self->config, nrs_config_root(self->config),
+                                      enrich_stage.options, &self->options, &problem),
                      NRS_OK);
     if (s_open_stage(self, &problem))
         fail_msg("%s: %s", problem.file, problem.text);
@@ -190,7 +193,8 @@ static void
 s_is(nrs_bytes_t text, const char *expected)
 {
     if (!nrs_bytes_is(text, expected))
-        fail_msg("%.*s, not %s", (int)text.size, text.size ? (const char *)text.data : "", expected);
+        fail_msg("%.*s, not %s", (int)text.size, text.size ? (const char *)text.data : "",
+                 expected);
 }
 
 static void
@@ -201,11 +205,17 @@ test_enrich_tells_what_names_and_addresses_say(void **state)
         uint64_t kind;
         const char *value, *host, *domain, *suffix, *unicode, *ip, *country, *list;
     } cases[] = {
-        { NRS_KIND_DOMAIN, "www.evil.co.jp", "www.evil.co.jp", "evil.co.jp", "co.jp", "", "", "", "" },
-        { NRS_KIND_DOMAIN, "xn--bcher-kva.example", "xn--bcher-kva.example", "xn--bcher-kva.example", "example",
-          "b\xc3\xbc" "cher.example", "", "", "" },
-        { NRS_KIND_URL, "http://bank.test@www.evil.com:8080/x", "www.evil.com", "evil.com", "com", "", "", "", "" },
-        { NRS_KIND_URL, "http://www.good.example/x", "www.good.example", "good.example", "example", "", "", "", "good" },
+        { NRS_KIND_DOMAIN, "www.evil.co.jp", "www.evil.co.jp", "evil.co.jp", "co.jp", "", "", "",
+          "" },
+        { NRS_KIND_DOMAIN, "xn--bcher-kva.example", "xn--bcher-kva.example",
+          "xn--bcher-kva.example", "example",
+          "b\xc3\xbc"
+          "cher.example",
+          "", "", "" },
+        { NRS_KIND_URL, "http://bank.test@www.evil.com:8080/x", "www.evil.com", "evil.com", "com",
+          "", "", "", "" },
+        { NRS_KIND_URL, "http://www.good.example/x", "www.good.example", "good.example", "example",
+          "", "", "", "good" },
         { NRS_KIND_URL, "http://192.0.2.1/x", "", "", "", "", "192.0.2.1", "ZZ", "" },
         { NRS_KIND_URL, "http://[2001:db8::1]/x", "", "", "", "", "2001:db8::1", "", "" },
         { NRS_KIND_EMAIL, "a@evil.com", "evil.com", "evil.com", "com", "", "", "", "" },
@@ -218,7 +228,8 @@ test_enrich_tells_what_names_and_addresses_say(void **state)
     s_stage_t stage;
     s_start(&stage);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        nrs_context_t context = s_apply(&stage, (s_report_t){ cases[i].kind, cases[i].value, .received_at = 1 });
+        nrs_context_t context =
+            s_apply(&stage, (s_report_t){ cases[i].kind, cases[i].value, .received_at = 1 });
         assert_false(stage.out.brief);
         s_is(context.host, cases[i].host);
         s_is(context.domain, cases[i].domain);
@@ -240,9 +251,11 @@ test_enrich_sends_repeats_on_as_short_updates(void **state)
     (void)state;
     s_stage_t stage;
     s_start(&stage);
-    s_report_t report = { NRS_KIND_DOMAIN, "evil.example", .received_at = HOUR, .by = "one", .id = 1 };
+    s_report_t report = { NRS_KIND_DOMAIN, "evil.example", .received_at = HOUR, .by = "one",
+                          .id = 1 };
     assert_false(s_apply(&stage, report).repeat_of.size);
-    report = (s_report_t){ NRS_KIND_DOMAIN, "evil.example", .received_at = HOUR + 1, .by = "two", .id = 2 };
+    report = (s_report_t){ NRS_KIND_DOMAIN, "evil.example", .received_at = HOUR + 1, .by = "two",
+                           .id = 2 };
     nrs_context_t context = s_apply(&stage, report);
     assert_true(stage.out.brief);
     assert_int_equal(context.repeat_of.size, NRS_ID_BYTES);
@@ -252,7 +265,8 @@ test_enrich_sends_repeats_on_as_short_updates(void **state)
     assert_int_equal(context.first_seen_at, HOUR);
     assert_int_equal(context.last_seen_at, HOUR + 1);
     assert_int_equal(context.host.size, 0);
-    report = (s_report_t){ NRS_KIND_DOMAIN, "evil.example", .received_at = 2 * HOUR, .by = "one", .id = 3 };
+    report = (s_report_t){ NRS_KIND_DOMAIN, "evil.example", .received_at = 2 * HOUR, .by = "one",
+                           .id = 3 };
     context = s_apply(&stage, report); // the window is over: whole again
     assert_false(stage.out.brief);
     assert_int_equal(context.repeat_of.size, 0);
@@ -312,8 +326,11 @@ test_enrich_keeps_the_old_lists_when_a_new_one_is_bad(void **state)
 
     s_write(stage.list, "better.example\n");
     assert_int_equal(enrich_stage.reload(stage.me, &problem), NRS_OK);
-    assert_false(s_apply(&stage, (s_report_t){ NRS_KIND_DOMAIN, "b.good.example", .received_at = 1 }).known_good);
-    assert_true(s_apply(&stage, (s_report_t){ NRS_KIND_DOMAIN, "better.example", .received_at = 1 }).known_good);
+    assert_false(
+        s_apply(&stage, (s_report_t){ NRS_KIND_DOMAIN, "b.good.example", .received_at = 1 })
+            .known_good);
+    assert_true(s_apply(&stage, (s_report_t){ NRS_KIND_DOMAIN, "better.example", .received_at = 1 })
+                    .known_good);
     s_end(&stage);
 }
 

@@ -6,13 +6,15 @@
 #include <cmocka.h>
 
 static nrs_err_t
-s_read(const char *text, nrs_config_t **ret_config, enrich_options_t *options, enrich_list_set_t *set,
-       nrs_problem_t *problem)
+s_read(const char *text, nrs_config_t **ret_config, enrich_options_t *options,
+       enrich_list_set_t *set, nrs_problem_t *problem)
 {
     *problem = (nrs_problem_t){ 0 };
-    nrs_err_t err = nrs_config_parse(nrs_text(text), "/etc/noroshi/noroshi.yaml", problem, ret_config);
+    nrs_err_t err =
+        nrs_config_parse(nrs_text(text), "/etc/noroshi/noroshi.yaml", problem, ret_config);
     if (!err)
-        err = nrs_options_read(*ret_config, nrs_config_root(*ret_config), enrich_option_table, options, problem);
+        err = nrs_options_read(*ret_config, nrs_config_root(*ret_config), enrich_option_table,
+                               options, problem);
     if (!err)
         err = enrich_config_lists(*ret_config, options->lists, problem, set);
     return err;
@@ -29,7 +31,7 @@ test_config_has_defaults(void **state)
     assert_int_equal(s_read("{}\n", &config, &options, &set, &problem), NRS_OK);
     assert_string_equal(options.country, "");
     assert_int_equal(options.repeat_window_ms, 24 * 3600 * 1000);
-    assert_int_equal(options.memory_bytes, 64 << 20);
+    assert_int_equal(options.memory_bytes, 128 << 20);
     assert_int_equal(set.count, 0);
 }
 
@@ -41,12 +43,13 @@ test_config_reads_lists(void **state)
     enrich_options_t options;
     enrich_list_set_t set;
     nrs_problem_t problem;
-    nrs_err_t err = s_read("repeat_window: 1h\n"
-                           "lists:\n"
-                           "  - { name: tops, path: lists/tops.csv, format: domains }\n"
-                           "  - { name: good, path: /srv/good.json, format: json, records: whitelist, match: exact,"
-                           " known_good: no }\n",
-                           &config, &options, &set, &problem);
+    nrs_err_t err = s_read(
+        "repeat_window: 1h\n"
+        "lists:\n"
+        "  - { name: tops, path: lists/tops.csv, format: domains }\n"
+        "  - { name: good, path: /srv/good.json, format: json, records: whitelist, match: exact,"
+        " known_good: false }\n",
+        &config, &options, &set, &problem);
     if (err)
         fail_msg("%s", problem.text);
     assert_int_equal(options.repeat_window_ms, 3600 * 1000);

@@ -45,13 +45,15 @@ s_add(s_lists_t *self, const char *text, int64_t format, int64_t match, const ch
     assert_non_null(file);
     fputs(text, file);
     fclose(file);
-    self->set.items[i] = (enrich_list_t){ names[i], self->paths[i], format, match, records, i != 1 };
+    self->set.items[i] =
+        (enrich_list_t){ names[i], self->paths[i], format, match, records, i != 1 };
 }
 
 static nrs_err_t
 s_open(s_lists_t *self, uint64_t entries_max, nrs_problem_t *problem)
 {
-    nrs_err_t err = enrich_lists_open(&self->set, s_suffixes, 7, entries_max, self->reports, problem, &self->lists);
+    nrs_err_t err = enrich_lists_open(&self->set, s_suffixes, 7, entries_max, self->reports,
+                                      problem, &self->lists);
     for (size_t i = 0; i < self->set.count; i++)
         unlink(self->paths[i]);
     return err;
@@ -85,7 +87,9 @@ test_lists_cover_names_and_what_is_below_them(void **state)
 {
     (void)state;
     s_lists_t lists = { 0 };
-    s_add(&lists, "# tops\n1,Example.COM\r\n2,b\xc3\xbc" "cher.example\n\n  shop.example.co.jp  \n*.wild.example\n",
+    s_add(&lists,
+          "# tops\n1,Example.COM\r\n2,b\xc3\xbc"
+          "cher.example\n\n  shop.example.co.jp  \n*.wild.example\n",
           ENRICH_FORMAT_DOMAINS, ENRICH_MATCH_AUTO, "");
     s_add(&lists, "example.com\nwww.example.org\n", ENRICH_FORMAT_DOMAINS, ENRICH_MATCH_EXACT, "");
     assert_int_equal(s_open(&lists, 100, NULL), NRS_OK);
@@ -125,11 +129,12 @@ test_lists_hold_addresses_and_values(void **state)
 {
     (void)state;
     s_lists_t lists = { 0 };
-    s_add(&lists, "192.0.2.0/24\n2001:db8::/32\n198.51.100.1\nexample.com\n", ENRICH_FORMAT_CIDRS, ENRICH_MATCH_AUTO, "");
-    s_add(&lists, "D41D8CD98F00B204E9800998ECF8427E\nHTTP://Example.COM\nGlobal\\some mutex\n", ENRICH_FORMAT_VALUES,
+    s_add(&lists, "192.0.2.0/24\n2001:db8::/32\n198.51.100.1\nexample.com\n", ENRICH_FORMAT_CIDRS,
           ENRICH_MATCH_AUTO, "");
-    s_add(&lists, "203.0.113.0/24\nexample.net\nd41d8cd98f00b204e9800998ecf8427e\n?? nonsense\n", ENRICH_FORMAT_AUTO,
-          ENRICH_MATCH_AUTO, "");
+    s_add(&lists, "D41D8CD98F00B204E9800998ECF8427E\nHTTP://Example.COM\nGlobal\\some mutex\n",
+          ENRICH_FORMAT_VALUES, ENRICH_MATCH_AUTO, "");
+    s_add(&lists, "203.0.113.0/24\nexample.net\nd41d8cd98f00b204e9800998ecf8427e\n?? nonsense\n",
+          ENRICH_FORMAT_AUTO, ENRICH_MATCH_AUTO, "");
     assert_int_equal(s_open(&lists, 100, NULL), NRS_OK);
     assert_int_equal(lists.reports[0].skipped, 1);
     assert_int_equal(lists.reports[2].skipped, 1);
@@ -160,7 +165,9 @@ test_lists_read_json(void **state)
 {
     (void)state;
     s_lists_t lists = { 0 };
-    s_add(&lists, "{\"blacklist\":[\"evil.example\"],\"deep\":{\"whitelist\":[\"good.example\",\"192.0.2.0/24\",7,\"\"]}}",
+    s_add(&lists,
+          "{\"blacklist\":[\"evil.example\"],\"deep\":{\"whitelist\":[\"good.example\",\"192.0.2.0/"
+          "24\",7,\"\"]}}",
           ENRICH_FORMAT_JSON, ENRICH_MATCH_AUTO, "deep.whitelist");
     s_add(&lists, "[\"other.example\"]", ENRICH_FORMAT_JSON, ENRICH_MATCH_AUTO, "");
     assert_int_equal(s_open(&lists, 100, NULL), NRS_OK);
@@ -200,7 +207,8 @@ test_lists_refuse_what_cannot_be_a_list(void **state)
         assert_string_equal(problem.file, lists.paths[0]);
         assert_null(lists.lists);
     }
-    s_lists_t missing = { .set = { .count = 1, .items = { { "x", "/nonexistent", 0, 0, "", true } } } };
+    s_lists_t missing = { .set = { .count = 1,
+                                   .items = { { "x", "/nonexistent", 0, 0, "", true } } } };
     nrs_problem_t problem = { 0 };
     assert_int_equal(s_open(&missing, 2, &problem), NRS_E_IO);
 }
@@ -218,7 +226,8 @@ test_names_stay_when_the_table_grows(void **state)
     }
     for (unsigned i = 0; i < 2 * NAMES; i++) {
         int length = snprintf(text, sizeof text, "host-%u.example", i);
-        assert_int_equal(enrich_names_find(names, nrs_bytes(text, (size_t)length)), i < NAMES ? 1u << i % 32 : 0);
+        assert_int_equal(enrich_names_find(names, nrs_bytes(text, (size_t)length)),
+                         i < NAMES ? 1u << i % 32 : 0);
     }
 }
 

@@ -50,14 +50,37 @@ test_ranges_hold_what_their_prefixes_hold(void **state)
         const char *text;
         uint32_t mask;
     } cases[] = {
-        { "192.0.2.0", 1 },       { "192.0.2.63", 1 },          { "192.0.2.64", 3 },     { "192.0.2.127", 3 },
-        { "192.0.2.128", 1 },     { "192.0.2.255", 1 },         { "192.0.3.0", 0 },      { "192.0.1.255", 0 },
-        { "192.0.2.64/27", 3 },   { "192.0.2.0/24", 1 },        { "192.0.2.0/23", 0 },   { "192.0.2.0/25", 1 },
-        { "198.51.100.7", 4 },    { "198.51.100.6", 0 },        { "198.51.100.8", 0 },   { "255.255.255.255", 8 },
-        { "0.0.0.0", 16 },        { "0.255.255.255", 16 },      { "1.0.0.0", 0 },        { "0.0.0.0/0", 0 },
-        { "2001:db8::", 1 },      { "2001:db8::1", 3 },         { "2001:db8::2", 1 },    { "2001:db9::", 0 },
-        { "2001:db8:1::5", 0x80000001 }, { "2001:db8:1::/64", 0x80000001 },              { "2001:db8::/31", 0 },
-        { "ffff:ffff::1", 32 },   { "::5", 64 },                { "0:0:0:1::", 0 },      { "::/0", 0 },
+        { "192.0.2.0", 1 },
+        { "192.0.2.63", 1 },
+        { "192.0.2.64", 3 },
+        { "192.0.2.127", 3 },
+        { "192.0.2.128", 1 },
+        { "192.0.2.255", 1 },
+        { "192.0.3.0", 0 },
+        { "192.0.1.255", 0 },
+        { "192.0.2.64/27", 3 },
+        { "192.0.2.0/24", 1 },
+        { "192.0.2.0/23", 0 },
+        { "192.0.2.0/25", 1 },
+        { "198.51.100.7", 4 },
+        { "198.51.100.6", 0 },
+        { "198.51.100.8", 0 },
+        { "255.255.255.255", 8 },
+        { "0.0.0.0", 16 },
+        { "0.255.255.255", 16 },
+        { "1.0.0.0", 0 },
+        { "0.0.0.0/0", 0 },
+        { "2001:db8::", 1 },
+        { "2001:db8::1", 3 },
+        { "2001:db8::2", 1 },
+        { "2001:db9::", 0 },
+        { "2001:db8:1::5", 0x80000001 },
+        { "2001:db8:1::/64", 0x80000001 },
+        { "2001:db8::/31", 0 },
+        { "ffff:ffff::1", 32 },
+        { "::5", 64 },
+        { "0:0:0:1::", 0 },
+        { "::/0", 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         uint32_t mask = s_find(ranges, cases[i].text);
@@ -118,9 +141,11 @@ test_ranges_agree_with_looking_at_every_prefix(void **state)
             nrs_prefix_t wanted = s_random_prefix(&random, v4);
             uint32_t mask = 0;
             for (unsigned i = 0; i < PREFIXES; i++)
-                if (prefixes[i].bits <= wanted.bits && nrs_prefix_holds(&prefixes[i], &wanted.address))
+                if (prefixes[i].bits <= wanted.bits &&
+                    nrs_prefix_holds(&prefixes[i], &wanted.address))
                     mask |= 1u << i;
-            // One list, one prefix: so a wanted prefix that two of them hold together only is held by none.
+            // One list, one prefix: so a wanted prefix that two of them hold together only is held
+            // by none.
             assert_int_equal(enrich_ranges_find(ranges, &wanted), mask);
         }
     }

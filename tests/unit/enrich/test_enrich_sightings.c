@@ -26,7 +26,8 @@ s_open(s_place_t *self, int64_t window_ms)
     if (nrs_store_open(&store, &problem, &self->store))
         fail_msg("%s", problem.text);
     enrich_sightings_options_t options = { .repeat_window_ms = window_ms, .memory_bytes = 1 << 20 };
-    assert_int_equal(enrich_sightings_open(self->store, &options, &self->made.world, &self->sightings), NRS_OK);
+    assert_int_equal(
+        enrich_sightings_open(self->store, &options, &self->made.world, &self->sightings), NRS_OK);
     assert_int_equal(nrs_txn_begin(self->store, true, &self->txn), NRS_OK);
 }
 
@@ -67,13 +68,15 @@ s_end(s_place_t *self)
 }
 
 static enrich_sighting_t
-s_count(s_place_t *self, const char *value, const char *by, uint64_t observed, uint64_t received, uint8_t id)
+s_count(s_place_t *self, const char *value, const char *by, uint64_t observed, uint64_t received,
+        uint8_t id)
 {
     uint8_t bytes[NRS_ID_BYTES] = { id };
-    enrich_report_t report = { NRS_KIND_DOMAIN, nrs_text(value), nrs_bytes(bytes, sizeof bytes), nrs_text(by),
-                               observed, received };
+    enrich_report_t report = { NRS_KIND_DOMAIN, nrs_text(value), nrs_bytes(bytes, sizeof bytes),
+                               nrs_text(by),    observed,        received };
     enrich_sighting_t sighting;
-    assert_int_equal(enrich_sightings_count(self->sightings, self->txn, &report, &sighting), NRS_OK);
+    assert_int_equal(enrich_sightings_count(self->sightings, self->txn, &report, &sighting),
+                     NRS_OK);
     assert_true(sighting.first_seen_at <= sighting.last_seen_at);
     assert_true(sighting.reporters >= 1 && sighting.reporters <= sighting.count);
     return sighting;
@@ -109,9 +112,11 @@ test_sightings_let_pass_whole_again_after_the_window(void **state)
     s_start(&place, HOUR);
     assert_false(s_count(&place, "a.example", "one", 1, 10 * HOUR, 1).repeat);
     assert_true(s_count(&place, "a.example", "one", 1, 11 * HOUR - 1, 2).repeat);
-    assert_false(s_count(&place, "a.example", "one", 1, 11 * HOUR, 3).repeat); // counted from the last whole one
+    assert_false(s_count(&place, "a.example", "one", 1, 11 * HOUR, 3)
+                     .repeat); // counted from the last whole one
     assert_true(s_count(&place, "a.example", "one", 1, 11 * HOUR + 1, 4).repeat);
-    assert_true(s_count(&place, "a.example", "one", 1, 9 * HOUR, 5).repeat); // another clock, behind
+    assert_true(
+        s_count(&place, "a.example", "one", 1, 9 * HOUR, 5).repeat); // another clock, behind
     s_end(&place);
 }
 
@@ -176,14 +181,17 @@ test_sightings_are_looked_at_without_counting(void **state)
     s_start(&place, HOUR);
     enrich_sighting_t got;
     nrs_bytes_t value = nrs_text("a.example");
-    assert_int_equal(enrich_sightings_get(place.sightings, place.txn, NRS_KIND_DOMAIN, value, &got), NRS_E_ABSENT);
+    assert_int_equal(enrich_sightings_get(place.sightings, place.txn, NRS_KIND_DOMAIN, value, &got),
+                     NRS_E_ABSENT);
     s_count(&place, "a.example", "one", 1, 1, 1);
     for (int i = 0; i < 2; i++) {
-        assert_int_equal(enrich_sightings_get(place.sightings, place.txn, NRS_KIND_DOMAIN, value, &got), NRS_OK);
+        assert_int_equal(
+            enrich_sightings_get(place.sightings, place.txn, NRS_KIND_DOMAIN, value, &got), NRS_OK);
         assert_int_equal(got.count, 1);
     }
     // The kind is a part of the key.
-    assert_int_equal(enrich_sightings_get(place.sightings, place.txn, NRS_KIND_TEXT, value, &got), NRS_E_ABSENT);
+    assert_int_equal(enrich_sightings_get(place.sightings, place.txn, NRS_KIND_TEXT, value, &got),
+                     NRS_E_ABSENT);
     s_end(&place);
 }
 

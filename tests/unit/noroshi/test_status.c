@@ -10,7 +10,8 @@
 #include "services/noroshi/status.h"
 #include "services/noroshi/tapline.h"
 
-// --- status ----------------------------------------------------------------------------------------
+// --- status
+// ----------------------------------------------------------------------------------------
 static void
 s_collect(void *me, status_weight_t weight, const char *sentence)
 {
@@ -50,7 +51,8 @@ test_status_says_what_is_wrong(void **state)
         { WELL, "{\"ready\":false}", "!! enrich-1 runs, but is not ready yet\n", false },
         { WELL, "{\"ready\":true,\"problem\":\"lane 3 is damaged\"}",
           "!! enrich-1: lane 3 is damaged\n", false },
-        { NULL, "{\"ready\":true,\"inputs\":[{\"from\":\"ingest-1\",\"lag\":5,\"connected\":false}]}",
+        { NULL,
+          "{\"ready\":true,\"inputs\":[{\"from\":\"ingest-1\",\"lag\":5,\"connected\":false}]}",
           "!! ingest-1 is not running\n!! enrich-1 cannot hear ingest-1, because that is down\n",
           false },
         { WELL,
@@ -64,14 +66,17 @@ test_status_says_what_is_wrong(void **state)
         { WELL,
           "{\"ready\":true,\"topics\":[{\"name\":\"releases/ncfta\",\"followers\":["
           "{\"name\":\"ncfta\",\"lag\":7,\"connected\":false}]}]}",
-          "   ncfta is away and 7 events behind on releases/ncfta of enrich-1; they are kept until it "
+          "   ncfta is away and 7 events behind on releases/ncfta of enrich-1; they are kept until "
+          "it "
           "is back\n",
           true },
         { WELL, "{\"ready\":true,\"store\":{\"bytes_max\":1048576,\"used_bytes\":900000}}",
-          "!! enrich-1 takes no new input: 85 % of its store (1.0 MiB) is in use; see who is behind, "
+          "!! enrich-1 takes no new input: 85 % of its store (1.0 MiB) is in use; see who is "
+          "behind, "
           "or raise the limit\n",
           false },
-        { WELL, "{\"ready\":true,\"store\":{\"bytes_max\":1048576,\"used_bytes\":800000}}", "", true },
+        { WELL, "{\"ready\":true,\"store\":{\"bytes_max\":1048576,\"used_bytes\":800000}}", "",
+          true },
         { WELL, "{\"ready\":true,\"dead\":1}",
           "   enrich-1 has 1 dead letter; `noroshi dead list` shows them\n", true },
     };
@@ -97,7 +102,8 @@ test_status_sums_over_topics_lanes_and_inputs(void **state)
     assert_true(status_has_inputs(answer));
 }
 
-// --- taps ------------------------------------------------------------------------------------------
+// --- taps
+// ------------------------------------------------------------------------------------------
 static void
 s_make_event(nrs_buf_t *event)
 {
@@ -143,9 +149,10 @@ test_tapline_is_read_and_printed(void **state)
     assert_int_equal(line.lane, 3);
     assert_int_equal(line.offset, 17);
     tapline_print(&line, false, false, 0, &out);
-    assert_string_equal(nrs_buf_cstr(&out),
-                        "09:30:00.000 url            https://例え.jp/\\x1b[2J fraud/phishing           "
-                        "    high     amber    jpcert-phish\n");
+    assert_string_equal(
+        nrs_buf_cstr(&out),
+        "09:30:00.000 url            https://例え.jp/\\x1b[2J fraud/phishing           "
+        "    high     amber    jpcert-phish\n");
     nrs_buf_reset(&out);
     tapline_json(&line, &out);
     NRS_AUTO(answer) parsed = NULL;
@@ -192,7 +199,7 @@ test_gaps_are_counted_for_each_lane(void **state)
         { 0, "reports", 0, 1, 10, 0 },  { 0, "reports", 0, 1, 11, 0 },
         { 0, "reports", 1, 1, 99, 0 },  { 0, "reports", 0, 1, 15, 3 },
         { 0, "enriched", 0, 1, 20, 0 }, { 1, "reports", 0, 1, 500, 0 },
-        { 0, "reports", 0, 2, 900, 0 }, // a new epoch counts anew
+        { 0, "reports", 0, 2, 900, 0 },                                 // a new epoch counts anew
         { 0, "reports", 0, 2, 902, 1 }, { 0, "reports", 0, 2, 902, 0 }, // again: no gap
         { 0, "reports", 1, 1, 100, 0 },
     };

@@ -23,9 +23,13 @@ test_clean_shows_what_could_mislead(void **state)
         { "a\x1b[31mred", "a\\x1b[31mred" },
         { "a\nb\tc\r", "a\\nb\\tc\\r" },
         { "\x7f", "\\x7f" },
-        { "\xc2\x9b", "\\x9b" },                  // CSI as one character
-        { "gpj.\xe2\x80\xae" "exe", "gpj.\\u202eexe" }, // turns the direction of writing
-        { "a\xe2\x80\x8b" "b", "a\\u200bb" },     // zero width
+        { "\xc2\x9b", "\\x9b" }, // CSI as one character
+        { "gpj.\xe2\x80\xae"
+          "exe",
+          "gpj.\\u202eexe" }, // turns the direction of writing
+        { "a\xe2\x80\x8b"
+          "b",
+          "a\\u200bb" }, // zero width
         { "bad \xff byte", "bad \\xff byte" },
         { "cut \xe4\xbe", "cut \\xe4\\xbe" },
     };
@@ -56,8 +60,8 @@ test_cut_fits_the_column(void **state)
         bool pad;
         const char *out;
     } cases[] = {
-        { "abc", 5, true, "abc  " }, { "abc", 5, false, "abc" },      { "abcdef", 4, true, "abc…" },
-        { "abcd", 4, true, "abcd" }, { "狼煙狼", 5, true, "狼煙…" },  { "狼煙狼", 4, true, "狼… " },
+        { "abc", 5, true, "abc  " }, { "abc", 5, false, "abc" },     { "abcdef", 4, true, "abc…" },
+        { "abcd", 4, true, "abcd" }, { "狼煙狼", 5, true, "狼煙…" }, { "狼煙狼", 4, true, "狼… " },
         { "abc", 0, true, "" },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -144,7 +148,8 @@ test_options_stand_anywhere(void **state)
         { "follow", 0, CLI_FLAG, &follow, NULL, "" },
         { 0 },
     };
-    char words[][16] = { "tap", "a", "-t", "reports", "b", "--count=7", "--follow", "--json", "--", "-x" };
+    char words[][16] = { "tap",       "a",        "-t",     "reports", "b",
+                         "--count=7", "--follow", "--json", "--",      "-x" };
     char *argv[11] = { 0 };
     for (size_t i = 0; i < 10; i++)
         argv[i] = words[i];
@@ -167,8 +172,8 @@ test_base64_is_strict(void **state)
     static const struct {
         const char *in, *out; // NULL: refused
     } cases[] = {
-        { "", "" },        { "Zg==", "f" },   { "Zm8=", "fo" },   { "Zm9vYmFy", "foobar" },
-        { "Zg=", NULL },   { "Z===", NULL },  { "Zg==Zg==", NULL }, { "Zm9v\n", NULL },
+        { "", "" },       { "Zg==", "f" },  { "Zm8=", "fo" },     { "Zm9vYmFy", "foobar" },
+        { "Zg=", NULL },  { "Z===", NULL }, { "Zg==Zg==", NULL }, { "Zm9v\n", NULL },
         { "Zm-_", NULL },
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
