@@ -108,7 +108,8 @@ nrs_dead_letters_append(nrs_dead_letters_t *self, nrs_txn_t *txn, int64_t at_ms,
     nrs_pack_bin(&self->record, s_cut(dead->place, TEXT_MAX));
     nrs_pack_bin(&self->record, bytes);
     nrs_pack_uint(&self->record, total);
-    if (self->count >= self->letters_max || self->record.size > self->bytes_max - self->bytes)
+    uint64_t left = self->bytes_max > self->bytes ? self->bytes_max - self->bytes : 0; // the bound may have been lowered
+    if (self->count >= self->letters_max || self->record.size > left)
         return NRS_E_FULL;
     uint8_t key[8];
     nrs_put_be64(key, self->next);

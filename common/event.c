@@ -70,8 +70,15 @@ s_enter_layer(nrs_event_t *self, nrs_walk_t *walk)
 
 enum { LAYER_ENTERED = 0x80 }; // set in nrs_event.layer once its head is read
 
-// Walk on until the end of `layer`, or until `position` of it has been passed. False on bad bytes; the
-// walk then stays where it is, and what lies behind counts as absent.
+// Bad bytes: the event ends in `layer`, and what lies behind counts as absent from now on.
+static bool
+s_cut_off(nrs_event_t *self, uint32_t layer)
+{
+    self->layers = (uint8_t)layer;
+    return false;
+}
+
+// Walk on until the end of `layer`, or until `position` of it has been passed. False when it comes to bad bytes.
 static bool
 s_walk_to(nrs_event_t *self, uint32_t layer, uint32_t position)
 {
@@ -82,7 +89,7 @@ s_walk_to(nrs_event_t *self, uint32_t layer, uint32_t position)
             break;
         if (!(self->layer & LAYER_ENTERED)) {
             if (!s_enter_layer(self, &walk))
-                return false;
+                return s_cut_off(self, now);
             self->layer |= LAYER_ENTERED;
             self->position = 0;
         }
@@ -90,10 +97,11 @@ s_walk_to(nrs_event_t *self, uint32_t layer, uint32_t position)
         while (self->positions > 0) {
             if (now == layer && self->position > position)
                 goto done;
-            if (self->position < known && walk.at < walk.end && *walk.at != 0xc0)
-                self->at[s_first[now] + self->position] = (uint32_t)(walk.at - self->bytes.data);
+            const uint8_t *item = walk.at;
             if (!s_skip(&walk))
-                return false;
+                return s_cut_off(self, now);
+            if (self->position < known && *item != 0xc0)
+                self->at[s_first[now] + self->position] = (uint32_t)(item - self->bytes.data);
             self->position++;
             self->positions--;
         }
@@ -115,7 +123,7 @@ s_walked(const nrs_event_t *self, uint32_t layer, uint32_t position)
 
 // One item as the value of a field: its type has to fit, its limits are checked by nrs_event_check().
 static bool
-s_value(const nrs_field_info_t *info, nrs_walk_t *walk, nrs_value_t *ret_value)
+s_read_value(const nrs_field_info_t *info, nrs_walk_t *walk, nrs_value_t *ret_value)
 {
     const uint8_t *start = walk->at;
     nrs_head_t head = nrs_walk_next(walk);
@@ -152,12 +160,25 @@ s_value(const nrs_field_info_t *info, nrs_walk_t *walk, nrs_value_t *ret_value)
         break;
     }
     }
-    bool empty = info->type == NRS_TYPE_LIST ? value.count == 0
-                 : info->type == NRS_TYPE_STR ? value.bytes.size == 0
-                 : info->type == NRS_TYPE_POS || info->type == NRS_TYPE_BIN ? false
-                                                                             : value.number == 0;
     *ret_value = value;
-    return !empty; // zero, empty and absent are one thing
+    return true;
+}
+
+// Zero, empty and absent are one thing.
+static bool
+s_is_empty(const nrs_value_t *value)
+{
+    switch (value->type) {
+    case NRS_TYPE_POS:
+    case NRS_TYPE_BIN:
+        return false;
+    case NRS_TYPE_STR:
+        return value->bytes.size == 0;
+    case NRS_TYPE_LIST:
+        return value->count == 0;
+    default:
+        return value->number == 0;
+    }
 }
 
 bool
@@ -171,7 +192,7 @@ nrs_event_get(nrs_event_t *self, nrs_field_t field, nrs_value_t *ret_value)
     if (at == 0)
         return false;
     nrs_walk_t walk = { self->bytes.data + at, self->bytes.data + self->bytes.size };
-    return s_value(info, &walk, ret_value);
+    return s_read_value(info, &walk, ret_value) && !s_is_empty(ret_value);
 }
 
 uint64_t
@@ -295,12 +316,10 @@ s_check_field(nrs_event_t *event, unsigned field, nrs_problem_t *reterr)
     const nrs_field_info_t *info = nrs_field_info((nrs_field_t)field);
     nrs_walk_t walk = { event->bytes.data + event->at[field],
                         event->bytes.data + event->bytes.size };
-    nrs_walk_t after = walk;
     nrs_value_t value;
-    bool there = s_value(info, &walk, &value);
-    if (!there && (nrs_walk_skip(&after) || walk.at != after.at))
+    if (!s_read_value(info, &walk, &value))
         return nrs_problem_set(reterr, NRS_E_FORMAT, NULL, 0, 0, "%s has the wrong type", info->name);
-    if (there && !s_limits_ok(info, &value))
+    if (!s_is_empty(&value) && !s_limits_ok(info, &value))
         return nrs_problem_set(reterr, NRS_E_LIMIT, NULL, 0, 0, "%s is outside its limit", info->name);
     return NRS_OK;
 }
@@ -313,7 +332,7 @@ nrs_event_check(nrs_bytes_t bytes, nrs_problem_t *reterr)
     if (err)
         return nrs_problem_set(reterr, err, NULL, 0, 0, "not an event: no array of 1 to 15 layers");
     if (!s_walk_to(&event, UINT8_MAX, UINT32_MAX))
-        return nrs_problem_set(reterr, NRS_E_FORMAT, NULL, 0, 0, "damaged after byte %u", event.next);
+        return nrs_problem_set(reterr, NRS_E_FORMAT, NULL, 0, 0, "damaged in layer %u", event.layers + 1u);
     if (event.next != bytes.size)
         return nrs_problem_set(reterr, NRS_E_FORMAT, NULL, 0, 0, "bytes after the last layer");
     if (!nrs_event_has(&event, NRS_LAYER_ORIGIN))

@@ -47,6 +47,8 @@ nrs_id_parse(nrs_bytes_t text, uint8_t ret_id[NRS_ID_BYTES])
 
 // --- times -----------------------------------------------------------------------------------------
 
+static const int64_t s_time_max_ms = INT64_C(253402300799999); // the end of the year 9999
+
 // Days since 1970-01-01 of a date in the proleptic Gregorian calendar; years start in March, so that the
 // leap day is a year's last.
 static int64_t
@@ -64,7 +66,7 @@ nrs_time_print(uint64_t time_ms, char into[25])
 {
     time_t seconds = (time_t)(time_ms / 1000);
     struct tm parts;
-    if (time_ms > 253402300799999u || !gmtime_r(&seconds, &parts)) {
+    if (time_ms > (uint64_t)s_time_max_ms || !gmtime_r(&seconds, &parts)) {
         memcpy(into, "9999-12-31T23:59:59.999Z", 25);
         return;
     }
@@ -190,7 +192,7 @@ nrs_time_parse(nrs_bytes_t text, int assume_minutes, uint64_t *ret_time_ms)
     if (reader.at != reader.end)
         return NRS_E_FORMAT;
     int64_t time_ms = days * 86400000 + ms - zone * 60000;
-    if (time_ms < 0)
+    if (time_ms < 0 || time_ms > s_time_max_ms)
         return NRS_E_FORMAT;
     *ret_time_ms = (uint64_t)time_ms;
     return NRS_OK;

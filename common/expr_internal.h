@@ -1,13 +1,14 @@
 // expr_internal.h - what the parts of the expression language share; nobody else includes it
 //
-//   text --lex--> tokens --parse--> tree of and/or/not over tests --bind--> typed tests --lower-->
-//   chain of tests
+//   text --lex--> tokens --parse--> tree of and, or, not --lower--> chain of tests
+//                              bind: each comparison becomes a test, with its types checked
 //
 // A test asks one question of one field. In the lowered form every test knows where to go on when
 // it holds and when it does not, so `and`, `or` and `not` cost nothing at evaluation:
 //
-//   a and (b or not c)      a: yes -> b, no -> NO      b: yes -> YES, no -> c      c: yes -> NO, no
-//   -> YES
+//   a and (b or not c)      a:  yes -> b     no -> NO
+//                           b:  yes -> YES   no -> c
+//                           c:  yes -> NO    no -> YES
 
 #ifndef NRS_EXPR_INTERNAL_H
 #define NRS_EXPR_INTERNAL_H
@@ -17,8 +18,7 @@
 #include "common/net.h"
 #include "common/pattern.h"
 
-// --- tokens
-// ----------------------------------------------------------------------------------------------
+// --- tokens --------------------------------------------------------------------------------------
 typedef enum nrs_expr_token_kind {
     NRS_TOKEN_END,
     NRS_TOKEN_WORD,     // field, enum word or keyword
@@ -57,8 +57,7 @@ typedef struct nrs_expr_token {
     nrs_prefix_t prefix;
 } nrs_expr_token_t;
 
-// --- sets: what stands on the right of `in`, `under`, `startswith` ...
-// --------------------------------------
+// --- sets: what stands on the right of `in`, `under`, `startswith` ... ---------------------------
 typedef struct nrs_expr_range {
     uint64_t first, last;
 } nrs_expr_range_t;
@@ -102,8 +101,7 @@ nrs_expr_set_has_address(const nrs_expr_set_t *set, nrs_bytes_t text);
 bool
 nrs_expr_set_has_above(const nrs_expr_set_t *set, nrs_bytes_t host);
 
-// --- tests
-// -----------------------------------------------------------------------------------------------
+// --- tests ---------------------------------------------------------------------------------------
 typedef enum nrs_expr_op {
     NRS_OP_CONSTANT, // `negate` is its opposite: no field is asked
     NRS_OP_HAS,      // the field is present
@@ -163,8 +161,7 @@ struct nrs_expr {
 nrs_bytes_t
 nrs_expr_keep(nrs_expr_t *self, nrs_bytes_t text);
 
-// --- the tree, only while compiling
-// ------------------------------------------------------------------------
+// --- the tree, only while compiling --------------------------------------------------------------
 typedef enum nrs_expr_node_kind {
     NRS_NODE_TEST,
     NRS_NODE_NOT,
@@ -202,12 +199,11 @@ typedef struct nrs_expr_maker {
 nrs_err_t
 nrs_expr_problem(nrs_expr_maker_t *maker, nrs_err_t err, unsigned column, const char *format, ...)
     NRS_PRINTF(4, 5);
-// Count `more` nodes. Errors: NRS_E_LIMIT.
+// Count one more operator or operand. Errors: NRS_E_LIMIT.
 NRS_MUST_CHECK nrs_err_t
 nrs_expr_count(nrs_expr_maker_t *maker, unsigned column);
 
-// --- expr_lex.c
-// ----------------------------------------------------------------------------------------------
+// --- expr_lex.c ----------------------------------------------------------------------------------
 // Read the next token into maker->token. Errors: NRS_E_FORMAT.
 NRS_MUST_CHECK nrs_err_t
 nrs_expr_next(nrs_expr_maker_t *maker);
@@ -220,14 +216,12 @@ nrs_expr_unfold(nrs_expr_maker_t *maker, const nrs_expr_token_t *token, nrs_byte
 nrs_bytes_t
 nrs_expr_unfold_pattern(nrs_expr_maker_t *maker, const nrs_expr_token_t *token);
 
-// --- expr_parse.c
-// ----------------------------------------------------------------------------------------------
+// --- expr_parse.c --------------------------------------------------------------------------------
 // Parse the whole source; *ret_root is a node. Errors: NRS_E_FORMAT, NRS_E_LIMIT.
 NRS_MUST_CHECK nrs_err_t
 nrs_expr_parse(nrs_expr_maker_t *maker, uint16_t *ret_root);
 
-// --- expr_bind.c, expr_bind_list.c: a comparison's types are checked and its test is made
-// -------------------------
+// --- expr_bind.c, expr_bind_list.c: a comparison's types are checked and its test is made --------
 typedef struct nrs_expr_operand {
     nrs_expr_token_t token;
     nrs_field_t field; // NRS_FIELD_MAX: no field
@@ -250,7 +244,8 @@ nrs_expr_bind_match(nrs_expr_maker_t *maker, const nrs_expr_operand_t *left,
                     const nrs_expr_token_t *relation, const nrs_expr_token_t *pattern,
                     nrs_expr_test_t *test);
 
-// field OPERATOR values: begin, then each value, then maker->expr seals the set.
+// field OPERATOR values: begin, then each value; the parser seals the set behind the last. Errors:
+// NRS_E_FORMAT.
 NRS_MUST_CHECK nrs_err_t
 nrs_expr_bind_list(nrs_expr_maker_t *maker, const nrs_expr_operand_t *left, nrs_expr_op_t op,
                    const nrs_expr_token_t *operator_, nrs_expr_test_t *test);
@@ -265,8 +260,7 @@ NRS_MUST_CHECK nrs_err_t
 nrs_expr_enum(nrs_expr_maker_t *maker, nrs_field_t field, const nrs_expr_token_t *word,
               uint64_t *ret_number);
 
-// --- expr_print.c
-// ----------------------------------------------------------------------------------------------
+// --- expr_print.c --------------------------------------------------------------------------------
 // Canonical spelling of parts, appended to maker->spelled.
 void
 nrs_expr_spell(nrs_expr_maker_t *maker, const char *text);

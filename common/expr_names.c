@@ -13,8 +13,9 @@ s_min(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-// How many letters have to be put in, left out, changed or swapped with the next one (optimal string alignment); case
-// does not count. Rows are those of the usual table: the present one and the two before it.
+// How many letters have to be put in, left out, changed or swapped with the next one (optimal
+// string alignment); case does not count. Rows are those of the usual table: the present one and
+// the two before it.
 static size_t
 s_distance(nrs_bytes_t word, const char *name)
 {

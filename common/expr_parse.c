@@ -14,8 +14,7 @@ nrs_expr_count(nrs_expr_maker_t *maker, unsigned column)
                             NRS_EXPR_NODES_MAX);
 }
 
-// --- the tree
-// --------------------------------------------------------------------------------------------------
+// --- the tree ------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_node(nrs_expr_maker_t *maker, nrs_expr_node_kind_t kind, uint16_t *ret_node)
@@ -49,8 +48,7 @@ s_adopt(nrs_expr_maker_t *maker, uint16_t parent, uint16_t child)
     mother->last = child;
 }
 
-// --- tests
-// -----------------------------------------------------------------------------------------------------
+// --- tests ---------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_expect(nrs_expr_maker_t *maker, nrs_expr_token_kind_t kind, const char *what)
@@ -301,8 +299,7 @@ s_test(nrs_expr_maker_t *maker, uint16_t *ret_node)
     return NRS_OK;
 }
 
-// --- and, or, not, parentheses
-// -------------------------------------------------------------------------------------
+// --- and, or, not, parentheses -------------------------------------------------------------------
 
 static nrs_err_t
 s_deeper(nrs_expr_maker_t *maker)

@@ -51,8 +51,7 @@ nrs_expr_set_put_prefix(nrs_expr_set_t *set, const nrs_prefix_t *prefix)
     nrs_prefix_last(prefix, &block->last);
 }
 
-// --- seal
-// ----------------------------------------------------------------------------------------------------
+// --- seal ----------------------------------------------------------------------------------------
 
 static int
 s_compare_ranges(const void *a, const void *b)
@@ -137,8 +136,7 @@ nrs_expr_set_seal(nrs_expr_set_t *set)
     s_hash_texts(set);
 }
 
-// --- ask
-// -----------------------------------------------------------------------------------------------------
+// --- ask -----------------------------------------------------------------------------------------
 
 bool
 nrs_expr_set_has_text(const nrs_expr_set_t *set, nrs_bytes_t text)

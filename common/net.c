@@ -63,43 +63,56 @@ s_spread(uint8_t into[16], size_t filled, size_t gap)
     return true;
 }
 
+// The groups of an IPv6 address while they are read.
+typedef struct s_groups {
+    uint8_t bytes[16];
+    size_t filled;
+    size_t gap; // bytes in front of the "::"; SIZE_MAX: none so far
+} s_groups_t;
+
+// One group, or the dotted IPv4 address that may stand for the last two. Returns where it ends, or
+// NULL.
+static const uint8_t *
+s_parse_piece(const uint8_t *at, const uint8_t *end, s_groups_t *groups)
+{
+    if (groups->filled == 16)
+        return NULL;
+    uint8_t *into = groups->bytes + groups->filled;
+    const uint8_t *next = s_parse_group(at, end, into);
+    if (next && next < end && *next == '.') {
+        if (groups->filled > 12 || !s_parse_v4(at, end, into))
+            return NULL;
+        groups->filled += 4;
+        return end;
+    }
+    groups->filled += next ? 2 : 0;
+    return next;
+}
+
 static bool
 s_parse_v6(const uint8_t *at, const uint8_t *end, uint8_t into[16])
 {
-    uint8_t groups[16];
-    size_t filled = 0, gap = SIZE_MAX;
+    s_groups_t groups = { .gap = SIZE_MAX };
     if (end - at >= 2 && at[0] == ':' && at[1] == ':') {
-        gap = 0;
+        groups.gap = 0;
         at += 2;
     }
     while (at < end) {
-        if (filled == 16)
-            return false;
-        const uint8_t *next = s_parse_group(at, end, groups + filled);
-        if (next && next < end && *next == '.') {
-            if (filled > 12 || !s_parse_v4(at, end, groups + filled))
-                return false;
-            filled += 4;
-            break;
-        }
-        if (!next)
-            return false;
-        filled += 2;
-        at = next;
+        at = s_parse_piece(at, end, &groups);
         if (at == end)
             break;
-        if (*at++ != ':' || at == end)
+        if (!at || *at++ != ':' || at == end)
             return false;
         if (*at != ':')
             continue;
-        if (gap != SIZE_MAX)
+        if (groups.gap != SIZE_MAX)
             return false;
-        gap = filled;
+        groups.gap = groups.filled;
         at++;
     }
-    if (!s_spread(groups, filled, gap))
+    if (!s_spread(groups.bytes, groups.filled, groups.gap))
         return false;
-    memcpy(into, groups, 16);
+    memcpy(into, groups.bytes, 16);
     return true;
 }
 

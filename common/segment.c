@@ -119,7 +119,7 @@ nrs_segment_peek(nrs_bytes_t bytes, nrs_segment_t *ret_segment)
     uint64_t before = NRS_SEGMENT_HEAD_BYTES + NRS_SEGMENT_BLOCK_BYTES;
     // Version 1 has one block, unsealed: key 0, all events, the whole payload.
     if (nrs_get_le16(bytes.data + AT_BLOCKS) != 1 || before + index + payload != bytes.size ||
-        segment.head.base + segment.head.span < segment.head.base)
+        segment.head.span == 0 || segment.head.base + segment.head.span < segment.head.base)
         return NRS_E_FORMAT;
     const uint8_t *block = bytes.data + NRS_SEGMENT_HEAD_BYTES;
     if (nrs_get_le64(block) != 0 || nrs_get_le32(block + 8) != segment.head.count ||
@@ -155,6 +155,8 @@ nrs_segment_event(const nrs_segment_t *self, uint32_t i, uint64_t *ret_offset)
     uint32_t end = nrs_get_le32(entry + 4);
     if (ret_offset)
         *ret_offset = self->head.base + nrs_get_le32(entry);
+    if (start > end || end > self->payload.size)
+        return NRS_NONE; // only in bytes that nobody has verified
     return nrs_bytes(self->payload.data + start, end - start);
 }
 
@@ -172,7 +174,10 @@ nrs_segment_follows(const nrs_segment_t *self, const nrs_place_t *place)
 nrs_place_t
 nrs_segment_after(const nrs_segment_t *self)
 {
-    return (nrs_place_t){ self->head.epoch, self->head.base + self->head.span, self->head.checksum };
+    nrs_place_t place = { self->head.epoch, self->head.base + self->head.span, self->head.checksum };
+    if (self->head.flags & NRS_SEGMENT_SPARSE) // made for one reader: its checksum is in nobody's history
+        place.chain = (nrs_hash128_t){ 0, 0 };
+    return place;
 }
 
 // --- building --------------------------------------------------------------------------------------
@@ -230,8 +235,10 @@ nrs_segment_build_write(nrs_segment_build_t *self, nrs_segment_head_t *head, uin
     nrs_put_le32(block + 8, self->count);
     nrs_put_le32(block + 12, (uint32_t)self->payload.size);
     uint8_t *index = block + NRS_SEGMENT_BLOCK_BYTES;
-    memcpy(index, self->index.data, self->index.size);
-    memcpy(index + self->index.size, self->payload.data, self->payload.size);
+    if (self->count > 0) { // else there may be no memory yet to copy from
+        memcpy(index, self->index.data, self->index.size);
+        memcpy(index + self->index.size, self->payload.data, self->payload.size);
+    }
     head->checksum = s_checksum(nrs_bytes(room, bytes));
     s_put_hash(room + AT_CHECKSUM, head->checksum);
     nrs_buf_reset(&self->index);

@@ -59,10 +59,12 @@ nrs_segment_stream(const char *realm, const char *topic);
 // Read and verify everything. Errors: NRS_E_FORMAT, NRS_E_VERSION, NRS_E_CORRUPT (checksum).
 NRS_MUST_CHECK nrs_err_t
 nrs_segment_open(nrs_bytes_t bytes, nrs_segment_t *ret_segment);
-// Read without the checksum: for bytes that this process has verified or made.
+// Read without the checksum and the index: for bytes that this process has verified or made, or whose head is all that
+// is wanted.
 NRS_MUST_CHECK nrs_err_t
 nrs_segment_peek(nrs_bytes_t bytes, nrs_segment_t *ret_segment);
-// The i-th event and its offset (`ret_offset` may be NULL). i < head.count.
+// The i-th event and its offset (`ret_offset` may be NULL). i < head.count. Empty where bytes that were only peeked at
+// have a damaged index.
 nrs_bytes_t
 nrs_segment_event(const nrs_segment_t *self, uint32_t i, uint64_t *ret_offset);
 // Does it follow `place` in the same lane? NRS_OK, NRS_E_REWOUND (another epoch, another chain, or an offset that

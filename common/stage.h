@@ -106,10 +106,10 @@ nrs_stage_wake_every(struct nrs_stage_run *run, int64_t period_ms);
 void
 nrs_stage_wake_now(struct nrs_stage_run *run);
 // In open(): one more topic, e.g. "releases/ncfta", followed at the release endpoint by `follower` alone (its CURVE key),
-// or by anyone on the inside when it is NULL. Returns its number for nrs_out_append_to().
+// or by anyone on the inside when it is NULL. Returns its number for nrs_out_append_to(). On failure *reterr says why.
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_topic(struct nrs_stage_run *run, const char *name, const char *follower_key, const char *follower_name,
-                size_t *ret_topic);
+                nrs_problem_t *reterr, size_t *ret_topic);
 
 // The whole program: options --config F --instance NAME --check --help --help-config --version. Returns the exit status:
 // 0 good, 1 failed, 2 wrong usage or configuration, 3 data damaged, 4 disk.

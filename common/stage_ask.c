@@ -43,6 +43,19 @@ s_put_lanes(nrs_buf_t *into, const nrs_topic_t *topic)
     nrs_buf_put_text(into, "]");
 }
 
+// Events and bytes that the topic holds now.
+static void
+s_put_size(nrs_buf_t *into, const nrs_topic_t *topic)
+{
+    uint64_t events = 0, bytes = 0;
+    for (uint16_t lane = 0; lane < nrs_topic_lanes(topic); lane++) {
+        const nrs_lane_t *state = nrs_topic_lane(topic, lane);
+        events += state->next - state->first;
+        bytes += state->bytes;
+    }
+    nrs_buf_printf(into, "\"events\":%llu,\"bytes\":%llu,", s_u(events), s_u(bytes));
+}
+
 static void
 s_put_topics(nrs_stage_run_t *run, nrs_buf_t *into)
 {
@@ -52,6 +65,7 @@ s_put_topics(nrs_stage_run_t *run, nrs_buf_t *into)
         const char *name = nrs_topic_name(topic);
         const nrs_follow_server_t *server = run->topics[i]->release ? run->release : run->inside;
         nrs_buf_printf(into, "%s{\"name\":\"%s\",", i ? "," : "", name);
+        s_put_size(into, topic);
         s_put_lanes(into, topic);
         nrs_buf_put_text(into, ",\"followers\":[");
         for (size_t f = 0; f < nrs_topic_follower_count(topic); f++) {

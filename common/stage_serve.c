@@ -182,25 +182,31 @@ nrs_stage_serve_topics(nrs_stage_run_t *run, nrs_problem_t *reterr)
     return err ? nrs_problem_set(reterr, err, run->instance->data, 0, 0, "the followers cannot be read") : NRS_OK;
 }
 
+static nrs_err_t
+s_topic_problem(nrs_err_t err, const char *name, nrs_problem_t *reterr)
+{
+    return nrs_problem_set(reterr, err, NULL, 0, 0, "topic %s can't be opened: %s", name, nrs_err_name(err));
+}
+
 nrs_err_t
 nrs_stage_topic(nrs_stage_run_t *run, const char *name, const char *follower_key, const char *follower_name,
-                size_t *ret_topic)
+                nrs_problem_t *reterr, size_t *ret_topic)
 {
-    nrs_problem_t problem;
     size_t number;
+    if (!run->release && run->instance->release) {
+        nrs_err_t err = s_open_server(run, run->instance->release, true, NRS_ZAP_RELEASE, reterr, &run->release);
+        if (err)
+            return err;
+    }
     nrs_err_t err = nrs_stage_topic_open(run, name, true, (uint64_t)run->options.backlog_bytes, &number);
-    if (!err && !run->release && run->instance->release)
-        err = s_open_server(run, run->instance->release, true, NRS_ZAP_RELEASE, &problem, &run->release);
-    if (err == NRS_E_IO)
-        nrs_log_error("release.failed", F_STR("endpoint", run->instance->release), F_STR("why", problem.text));
     if (err)
-        return err;
+        return s_topic_problem(err, name, reterr);
     nrs_topic_t *topic = run->topics[number]->topic;
     NRS_AUTO(nrs_txn) txn = NULL;
     err = nrs_txn_begin(run->store, false, &txn);
     err = err ? err : nrs_topic_register(topic, txn, follower_name, run->instance->lanes);
     if (err)
-        return err;
+        return s_topic_problem(err, name, reterr);
     if (run->release && follower_key && follower_key[0])
         nrs_follow_server_offer(run->release, topic, follower_key, follower_name);
     nrs_follow_server_offer(run->inside, topic, NULL, NULL); // for the operator, who acknowledges under another name

@@ -48,7 +48,7 @@ struct nrs_state {
     uint8_t *marks;          // buckets * SLOTS
     uint8_t *entries;        // buckets * SLOTS * entry_bytes
     nrs_buf_t changed;       // slots (u32) that have changed since the last save
-    nrs_buf_t delta;         // the record being written
+    nrs_buf_t delta;         // the next record; begins with what was folded before it was saved
     uint64_t next_delta;     // sequence of the next delta record; the first is 1
     uint64_t first_delta;    // the oldest still stored
     uint64_t dead_deltas;    // all below are folded and may be dropped
@@ -106,6 +106,8 @@ s_fold_slot(nrs_state_t *self, nrs_txn_t *txn, uint32_t slot)
     nrs_err_t err = nrs_txn_put(txn, self->tree, s_key(entry), s_value(self, entry));
     if (err)
         return err;
+    if (self->marks[slot] & CHANGED) // or an older delta of the same key would come back at the next start
+        nrs_buf_put(&self->delta, entry, self->entry_bytes);
     self->unfolded--;
     if (self->marks[slot] & FRESH)
         self->fresh--;
@@ -246,24 +248,23 @@ nrs_state_count(nrs_state_t *self, nrs_txn_t *txn)
 static nrs_err_t
 s_put_delta(nrs_state_t *self, nrs_txn_t *txn, uint32_t *ret_count)
 {
-    nrs_buf_reset(&self->delta);
-    uint32_t count = 0;
     for (size_t at = 0; at < self->changed.size; at += sizeof(uint32_t)) {
         uint32_t slot = nrs_get_le32(self->changed.data + at);
         if (!(self->marks[slot] & CHANGED))
-            continue; // folded in the meantime
+            continue; // folded in the meantime: it is in the record already
         nrs_buf_put(&self->delta, s_entry(self, slot), self->entry_bytes);
         self->marks[slot] = (uint8_t)((self->marks[slot] & ~CHANGED) | UNFOLDED);
-        count++;
     }
     nrs_buf_reset(&self->changed);
-    *ret_count = count;
-    if (count == 0)
+    *ret_count = (uint32_t)(self->delta.size / self->entry_bytes);
+    if (self->delta.size == 0)
         return NRS_OK;
     uint8_t key[8];
     nrs_put_be64(key, self->next_delta++);
     self->delta_bytes += self->delta.size;
-    return nrs_txn_put(txn, self->deltas, nrs_bytes(key, sizeof key), nrs_buf_bytes(&self->delta));
+    nrs_err_t err = nrs_txn_put(txn, self->deltas, nrs_bytes(key, sizeof key), nrs_buf_bytes(&self->delta));
+    nrs_buf_reset(&self->delta);
+    return err;
 }
 
 // Is there enough to fold? A full page of neighbours is cheaper than many with one change each; what bounds the
@@ -394,6 +395,7 @@ s_replay(nrs_state_t *self, nrs_txn_t *txn)
             *mark = (uint8_t)((*mark & ~CHANGED) | UNFOLDED);
     }
     nrs_buf_reset(&self->changed);
+    nrs_buf_reset(&self->delta);
     return NRS_OK;
 }
 

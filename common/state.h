@@ -1,7 +1,8 @@
 // state.h - a large keyed table: memory holds what is hot, each commit appends what changed, the B-tree follows
 // Shape:    keys are NRS_STATE_KEY_BYTES of a good hash; values have one fixed size. Zeroed when new.
 // Why:      random keys updated in a B-tree cost a page each; a delta record a commit, folded in key order, a tenth.
-// Promise:  changes belong to the transaction in which nrs_state_save() was called, and survive with it.
+// Promise:  changes belong to the transaction in which nrs_state_save() was called, and survive with it. When that transaction
+//           is aborted, the table in memory is ahead of the store: destroy it and open it again.
 // Threads:  an object belongs to the thread that opened it.
 // Cost:     a hit is one look into memory; a miss one look-up in the B-tree; memory is bounded.
 
@@ -27,7 +28,8 @@ nrs_state_open(nrs_store_t *store, const nrs_state_options_t *options, nrs_state
 void
 nrs_state_destroy(nrs_state_t **self_p);
 
-// The value under `key`, read only; valid until the next call. Errors: NRS_E_ABSENT, NRS_E_IO.
+// The value under `key`, read only; valid until the next call. `txn` must write: making room may fold.
+// Errors: NRS_E_ABSENT, NRS_E_IO, NRS_E_FULL.
 NRS_MUST_CHECK nrs_err_t
 nrs_state_get(nrs_state_t *self, nrs_txn_t *txn, const uint8_t key[NRS_STATE_KEY_BYTES], const void **ret_value);
 // The value under `key` to be changed, made when missing; valid until the next call.

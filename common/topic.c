@@ -148,17 +148,15 @@ s_compare_places(const nrs_origin_place_t *a, const nrs_origin_place_t *b)
     return a->offset == b->offset ? 0 : a->offset < b->offset ? -1 : 1;
 }
 
-// Is the last event of the sought instance in this segment before the sought one? Segments that only have events of
-// other instances are looked through one by one (several ingest instances never share a lane).
+// Is the segment's last event before the sought one? Several ingest instances never share a lane: it passes from one to
+// the next with a later epoch, so epochs and offsets grow along it, whoever the instance was.
 static bool
 s_before_place(const nrs_segment_t *segment, const void *sought)
 {
-    const nrs_origin_place_t *place = sought;
     for (uint32_t i = segment->head.count; i > 0; i--) {
         nrs_origin_place_t last;
-        if (nrs_event_place(nrs_segment_event(segment, i - 1, NULL), &last) == NRS_OK &&
-            last.instance == place->instance)
-            return s_compare_places(&last, place) < 0;
+        if (nrs_event_place(nrs_segment_event(segment, i - 1, NULL), &last) == NRS_OK)
+            return s_compare_places(&last, sought) < 0;
     }
     return true;
 }
@@ -204,9 +202,10 @@ s_follower(const nrs_topic_t *self, const char *name)
 nrs_err_t
 nrs_topic_register(nrs_topic_t *self, nrs_txn_t *txn, const char *follower, uint64_t lanes)
 {
-    if (strlen(follower) > NRS_FOLLOWER_NAME_MAX || self->follower_count == NRS_TOPIC_FOLLOWERS_MAX)
-        return NRS_E_LIMIT;
     nrs_topic_follower_t *entry = s_follower(self, follower);
+    bool full = !entry && self->follower_count == NRS_TOPIC_FOLLOWERS_MAX;
+    if (full || strlen(follower) > NRS_FOLLOWER_NAME_MAX)
+        return NRS_E_LIMIT;
     if (!entry) {
         entry = nrs_new0(nrs_topic_follower_t);
         strcpy(entry->name, follower);

@@ -31,6 +31,8 @@ typedef struct s_file {
     const nrs_config_node_t *rules;
 } s_file_t;
 
+#define EXPIRES_MS_MAX (INT64_C(3650) * 86400 * 1000) // ten years
+
 static const char *const s_modes[] = { "all", "first", NULL };
 
 static const nrs_option_t s_file_options[] = {
@@ -43,68 +45,26 @@ static const nrs_option_t s_file_options[] = {
     { 0 },
 };
 
+// clang-format off
+// What a rule and the default can say alike.
 #define SAID(base, reason_default)                                                                 \
-    { "class",                                                                                     \
-      NRS_OPTION_TEXT,                                                                             \
-      base + offsetof(s_said_t, class),                                                            \
-      "",                                                                                          \
-      0,                                                                                           \
-      0,                                                                                           \
-      NULL,                                                                                        \
-      "RSIT class; follows from type" },                                                           \
-        { "type",                                                                                  \
-          NRS_OPTION_TEXT,                                                                         \
-          base + offsetof(s_said_t, type),                                                         \
-          "",                                                                                      \
-          0,                                                                                       \
-          0,                                                                                       \
-          NULL,                                                                                    \
-          "RSIT type, or source for what the source claims" },                                     \
-        { "severity",                                                                              \
-          NRS_OPTION_TEXT,                                                                         \
-          base + offsetof(s_said_t, severity),                                                     \
-          "",                                                                                      \
-          0,                                                                                       \
-          0,                                                                                       \
-          NULL,                                                                                    \
-          "info, low, medium, high or critical; the greatest that a rule says stands" },           \
-        { "confidence",                                                                            \
-          NRS_OPTION_TEXT,                                                                         \
-          base + offsetof(s_said_t, confidence),                                                   \
-          "",                                                                                      \
-          0,                                                                                       \
-          0,                                                                                       \
-          NULL,                                                                                    \
-          "1 to 100, or source for what the source says" },                                        \
-        { "expires",                                                                               \
-          NRS_OPTION_DURATION,                                                                     \
-          base + offsetof(s_said_t, expires_ms),                                                   \
-          "0s",                                                                                    \
-          0,                                                                                       \
-          INT64_C(3650) * 86400 * 1000,                                                            \
-          NULL,                                                                                    \
-          "how long after it was observed the verdict holds; 0s: not said" },                      \
-        { "desk",                                                                                  \
-          NRS_OPTION_TEXT,                                                                         \
-          base + offsetof(s_said_t, desk),                                                         \
-          "",                                                                                      \
-          0,                                                                                       \
-          0,                                                                                       \
-          NULL,                                                                                    \
-          "none, cybercrime or security" },                                                        \
-        { "audience",                                                                              \
-          NRS_OPTION_TEXTS,                                                                        \
-          base + offsetof(s_said_t, audience),                                                     \
-          "[]",                                                                                    \
-          0,                                                                                       \
-          NRS_LIST_MAX,                                                                            \
-          NULL,                                                                                    \
-          "groups for whom it is meant" },                                                         \
-    {                                                                                              \
-        "reason", NRS_OPTION_TEXT, base + offsetof(s_said_t, reason), reason_default, 1,           \
-            CLASSIFY_REASON_BYTES, NULL,                                                           \
-            "why, in words; {origin.target} and the like are filled in"                            \
-    }
+    { "class", NRS_OPTION_TEXT, (base) + offsetof(s_said_t, class), "", 0, 0, NULL,                \
+      "RSIT class, where no type fits; follows from type" },                                       \
+    { "type", NRS_OPTION_TEXT, (base) + offsetof(s_said_t, type), "", 0, 0, NULL,                  \
+      "RSIT type, or source for what the source claims" },                                         \
+    { "severity", NRS_OPTION_TEXT, (base) + offsetof(s_said_t, severity), "", 0, 0, NULL,          \
+      "info, low, medium, high or critical; the greatest that a rule says stands" },               \
+    { "confidence", NRS_OPTION_TEXT, (base) + offsetof(s_said_t, confidence), "", 0, 0, NULL,      \
+      "1 to 100, or source for what the source says" },                                            \
+    { "expires", NRS_OPTION_DURATION, (base) + offsetof(s_said_t, expires_ms), "0s", 0,            \
+      EXPIRES_MS_MAX, NULL, "how long after it was observed the verdict holds; 0s: not said" },    \
+    { "desk", NRS_OPTION_TEXT, (base) + offsetof(s_said_t, desk), "", 0, 0, NULL,                  \
+      "none, cybercrime or security" },                                                            \
+    { "audience", NRS_OPTION_TEXTS, (base) + offsetof(s_said_t, audience), "[]", 0, NRS_LIST_MAX,  \
+      NULL, "groups for whom it is meant" },                                                       \
+    { "reason", NRS_OPTION_TEXT, (base) + offsetof(s_said_t, reason), reason_default, 1,           \
+      CLASSIFY_REASON_BYTES, NULL, "why, in words; {origin.target} and the like are filled in" }
+// clang-format on
 
 static const nrs_option_t s_rule_options[] = {
     { "id", NRS_OPTION_TEXT, offsetof(s_written_t, id), NULL, 1, 64, NULL,
@@ -124,8 +84,7 @@ static const nrs_option_t s_otherwise_options[] = {
     { 0 },
 };
 
-// --- one saying
-// --------------------------------------------------------------------------------------------------
+// --- one saying ----------------------------------------------------------------------------------
 
 enum { WORDS_LISTED_MAX = 12 }; // of a longer enum only those are listed that begin alike
 
@@ -261,8 +220,7 @@ s_saying(const nrs_config_node_t *node, nrs_bytes_t file, const s_said_t *said,
     return err ? err : s_reason(node, file, said->reason, reterr, saying);
 }
 
-// --- one rule
-// ------------------------------------------------------------------------------------------------------
+// --- one rule ------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_when(const nrs_config_node_t *node, nrs_bytes_t file, const char *text, nrs_problem_t *reterr,
@@ -312,8 +270,7 @@ s_rule(classify_rules_t *self, const nrs_config_node_t *node, nrs_bytes_t file,
     return err ? err : s_saying(node, file, &written.says, reterr, &rule->says);
 }
 
-// --- the file
-// --------------------------------------------------------------------------------------------------------
+// --- the file ------------------------------------------------------------------------------------
 
 // What the default leaves open is other/undetermined, good to know, and nobody's.
 static nrs_err_t
@@ -360,8 +317,7 @@ classify_load(classify_rules_t *self, nrs_bytes_t text, nrs_problem_t *reterr)
     return err;
 }
 
-// --- warnings
-// ----------------------------------------------------------------------------------------------------------
+// --- warnings ------------------------------------------------------------------------------------
 
 static void
 s_warn(classify_rules_t *self, const classify_rule_t *rule, const char *text)

@@ -14,8 +14,7 @@ classify_scratch_free(classify_scratch_t *scratch)
     nrs_buf_free(&scratch->print);
 }
 
-// --- life
-// ------------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------
 
 void
 classify_rules_destroy(classify_rules_t **self_p)
@@ -74,8 +73,7 @@ classify_rules_open(const char *path, nrs_problem_t *reterr, classify_rules_t **
     return err;
 }
 
-// --- apply
-// ------------------------------------------------------------------------------------------------------
+// --- apply ---------------------------------------------------------------------------------------
 
 static void
 s_give_reason(const classify_reason_t *reason, nrs_event_t *event, classify_scratch_t *scratch,
@@ -217,8 +215,7 @@ classify_rules_apply(const classify_rules_t *self, nrs_event_t *event, int64_t n
     return decided != NULL;
 }
 
-// --- check
-// ------------------------------------------------------------------------------------------------------
+// --- check ---------------------------------------------------------------------------------------
 
 classify_summary_t
 classify_rules_check(const classify_rules_t *self)

@@ -1,9 +1,8 @@
 // classify_rules.h - the rules file: conditions, and what an event is when they hold
 // Shape:    services/classify/README.md, "Rules"; conditions in proto/expression.md.
 // Units:    times are UTC milliseconds since 1970-01-01; confidence is 1 to 100.
-// Threads:  an object belongs to the thread that uses it: its conditions carry the memory that a
-// match works in. Cost:     applying allocates nothing once the scratch is warm; about 50 ns for
-// each comparison made.
+// Threads:  used by one thread at a time, as are its conditions.
+// Cost:     0.5 to 1 us an event with the shipped rules; allocates nothing once warm.
 
 #ifndef CLASSIFY_RULES_H
 #define CLASSIFY_RULES_H

@@ -164,7 +164,6 @@ s_open(const nrs_stage_context_t *context, nrs_problem_t *reterr, void **ret_me)
 }
 
 // --- one event
-// ------------------------------------------------------------------------------------------
 
 static void
 s_tell_sighting(const enrich_sighting_t *sighting, nrs_context_t *context)
@@ -187,6 +186,8 @@ s_sight(enrich_t *self, nrs_event_t *in, nrs_out_t *out, enrich_sighting_t *sigh
         .originator = nrs_event_text(in, NRS_ORIGIN_originator),
         .observed_at = nrs_event_number(in, NRS_ORIGIN_observed_at),
         .received_at = nrs_event_number(in, NRS_ORIGIN_received_at),
+        .tlp = nrs_event_number(in, NRS_ORIGIN_tlp),
+        .onward = nrs_event_number(in, NRS_ORIGIN_onward),
     };
     if (report.kind == 0 || report.value.size == 0 || report.id.size != NRS_ID_BYTES)
         return NRS_E_FORMAT;
@@ -213,19 +214,18 @@ s_apply(void *me, nrs_event_t *in, nrs_out_t *out)
     if (err)
         return err;
     s_tell_sighting(&sighting, &context);
-    if (sighting.repeat) {
-        // Most reports of a busy day. All else about the indicator was said when it passed whole.
-        context.repeat_of = nrs_bytes(sighting.first_id, NRS_ID_BYTES);
-        nrs_metric_add(self->repeats, 1);
-        return nrs_out_append_short(out, in, &context);
-    }
     enrich_facts_start(&self->facts, nrs_event_number(in, NRS_ORIGIN_kind),
                        nrs_event_text(in, NRS_ORIGIN_value));
     enrich_name(&self->facts, &sources, &context);  // registrable domain, IDN
     enrich_place(&self->facts, &sources, &context); // country, AS
     enrich_list(&self->facts, &sources, &context);  // known good
-    nrs_metric_add(self->whole, 1);
     nrs_metric_add(self->good, context.known_good);
+    if (sighting.repeat) { // most reports of a busy day; rules and scopes see the same facts as when it passed whole
+        context.repeat_of = nrs_bytes(sighting.first_id, NRS_ID_BYTES);
+        nrs_metric_add(self->repeats, 1);
+        return nrs_out_append_short(out, in, &context);
+    }
+    nrs_metric_add(self->whole, 1);
     return nrs_out_append(out, in, NRS_LAYER_CONTEXT, &context);
 }
 

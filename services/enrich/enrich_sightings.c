@@ -1,7 +1,9 @@
 // A value of the table "sightings", 64 bytes, little-endian, by position:
 //
 //      0  u8       version, 1
-//      1  u8[3]    zero
+//      1  u8       least restrictive TLP label under which it passed whole
+//      2  u8       most open condition for third parties under which it passed whole
+//      3  u8       zero
 //      4  u32      count of reports; stays at its largest number
 //      8  u64      first observed
 //     16  u64      last observed
@@ -23,7 +25,7 @@
 #include <stdlib.h>
 
 enum { VERSION = 1, VALUE_BYTES = 64, SEED_BYTES = 9 };
-enum { AT_COUNT = 4, AT_FIRST = 8, AT_LAST = 16, AT_WHOLE = 24, AT_ID = 32, AT_REPORTERS = 48 };
+enum { AT_TLP = 1, AT_ONWARD = 2, AT_COUNT = 4, AT_FIRST = 8, AT_LAST = 16, AT_WHOLE = 24, AT_ID = 32, AT_REPORTERS = 48 };
 enum { MEMBERS_MAX = 65536, ID_BYTES_MAX = 64 };
 
 #define MEMBER_PREFIX "member/"
@@ -208,10 +210,25 @@ s_key(const enrich_sightings_t *self, uint64_t kind, nrs_bytes_t value,
     nrs_put_be64(key + 8, hash.low);
 }
 
+// What is absent counts as the narrowest: red, deny.
+static uint8_t
+s_tlp(const enrich_report_t *report)
+{
+    return (uint8_t)(report->tlp ? report->tlp : NRS_TLP_RED);
+}
+
+static uint8_t
+s_onward(const enrich_report_t *report)
+{
+    return (uint8_t)(report->onward ? report->onward : NRS_ONWARD_DENY);
+}
+
 static void
 s_first(uint8_t *value, const enrich_report_t *report)
 {
     value[0] = VERSION;
+    value[AT_TLP] = s_tlp(report);
+    value[AT_ONWARD] = s_onward(report);
     nrs_put_le64(value + AT_FIRST, report->observed_at);
     nrs_put_le64(value + AT_LAST, report->observed_at);
     nrs_put_le64(value + AT_WHOLE, report->received_at);
@@ -228,14 +245,28 @@ s_again(uint8_t *value, const enrich_report_t *report)
         nrs_put_le64(value + AT_LAST, report->observed_at);
 }
 
-// Did it pass whole so shortly ago that this is a repeat? If not, it passes whole now.
+// Is it given under more open terms than any before? Then some recipient may have it who could not have the first.
 static bool
-s_repeats(const enrich_sightings_t *self, uint8_t *value, uint64_t received_at)
+s_opens(uint8_t *value, const enrich_report_t *report)
 {
-    uint64_t whole = nrs_get_le64(value + AT_WHOLE);
-    if (received_at < whole || received_at - whole < self->window_ms)
-        return self->window_ms > 0;
-    nrs_put_le64(value + AT_WHOLE, received_at);
+    bool opens = s_tlp(report) < value[AT_TLP] || s_onward(report) > value[AT_ONWARD];
+    if (s_tlp(report) < value[AT_TLP])
+        value[AT_TLP] = s_tlp(report);
+    if (s_onward(report) > value[AT_ONWARD])
+        value[AT_ONWARD] = s_onward(report);
+    return opens;
+}
+
+// Did it pass whole so shortly ago, under terms as open as these, that this is a repeat? If not, it passes whole now.
+static bool
+s_repeats(const enrich_sightings_t *self, uint8_t *value, const enrich_report_t *report)
+{
+    uint64_t whole = nrs_get_le64(value + AT_WHOLE), now = report->received_at;
+    bool recent = now < whole || now - whole < self->window_ms;
+    if (!s_opens(value, report) && recent && self->window_ms > 0)
+        return true;
+    if (now > whole)
+        nrs_put_le64(value + AT_WHOLE, now);
     return false;
 }
 
@@ -274,7 +305,7 @@ enrich_sightings_count(enrich_sightings_t *self, nrs_txn_t *txn, const enrich_re
         s_first(value, report);
     } else {
         s_again(value, report);
-        repeat = s_repeats(self, value, report->received_at);
+        repeat = s_repeats(self, value, report);
     }
     uint32_t count = nrs_get_le32(value + AT_COUNT);
     nrs_put_le32(value + AT_COUNT, count < UINT32_MAX ? count + 1 : count);

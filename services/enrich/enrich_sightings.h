@@ -49,6 +49,8 @@ typedef struct enrich_report {
     nrs_bytes_t originator;
     uint64_t observed_at;
     uint64_t received_at; // the clock of the window
+    uint64_t tlp;         // label and condition of this report; 0: the narrowest
+    uint64_t onward;
 } enrich_report_t;
 
 // Count a report. Errors: NRS_E_IO, NRS_E_FULL, NRS_E_CORRUPT, NRS_E_VERSION.

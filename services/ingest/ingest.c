@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "services/ingest/ingest_config.h"
+#include "services/ingest/ingest_retry.h"
 #include "services/ingest/ingest_spool.h"
 #include "services/ingest/ingest_submit.h"
 
@@ -177,6 +178,7 @@ s_intake(void *me, nrs_out_t *out)
     if (self->batch.wrote)
         s_failed(self);
     self->batch.out = out;
+    self->batch.records = self->batch.dead_bytes = 0;
     nrs_err_t err = NRS_OK;
     if (self->submit)
         err = ingest_submit_step(self->submit, nrs_out_now(out), &more);
@@ -194,6 +196,15 @@ s_tick(void *me, nrs_out_t *out)
 {
     ingest_t *self = me;
     return ingest_known_save(self->known, nrs_out_txn(out));
+}
+
+// A dead letter once more. What is rejected again becomes a letter again.
+static nrs_err_t
+s_retry(void *me, const nrs_dead_kept_t *dead, nrs_out_t *out)
+{
+    ingest_t *self = me;
+    self->batch.out = out;
+    return ingest_retry(self->sources, dead, &self->batch);
 }
 
 // --- questions -----------------------------------------------------------------------------------------------
@@ -227,6 +238,7 @@ const nrs_stage_t ingest_stage = {
     .options_bytes = sizeof(ingest_config_t),
     .open = s_open,
     .intake = s_intake,
+    .retry = s_retry,
     .tick = s_tick,
     .committed = s_committed,
     .ask = s_ask,

@@ -89,9 +89,6 @@ ingest_reader_reject_of(ingest_reader_t *self, const char *reason, const char *t
 NRS_MUST_CHECK nrs_err_t
 ingest_reader_break(ingest_reader_t *self, const char *reason, const char *text, nrs_bytes_t raw);
 
-// Without blanks at both ends.
-nrs_bytes_t
-ingest_trim(nrs_bytes_t text);
 bool
 ingest_begins(nrs_bytes_t text, nrs_bytes_t prefix);
 

@@ -26,16 +26,6 @@ ingest_place_print(const ingest_place_t *place, char into[INGEST_INPUT_MAX + 32]
     return into;
 }
 
-nrs_bytes_t
-ingest_trim(nrs_bytes_t text)
-{
-    while (text.size && text.data[0] <= ' ')
-        text = nrs_bytes(text.data + 1, text.size - 1);
-    while (text.size && text.data[text.size - 1] <= ' ')
-        text.size--;
-    return text;
-}
-
 bool
 ingest_begins(nrs_bytes_t text, nrs_bytes_t prefix)
 {
@@ -235,6 +225,8 @@ ingest_reader_end(ingest_reader_t *self)
 static nrs_bytes_t
 s_unread(const ingest_reader_t *self)
 {
+    if (self->bytes.size == 0)
+        return NRS_NONE;
     return nrs_bytes(self->bytes.data + self->at, self->bytes.size - self->at);
 }
 
@@ -393,8 +385,10 @@ s_parse(ingest_reader_t *self)
 {
     nrs_bytes_t document = ingest_trim(s_unread(self));
     self->parsed = true;
-    if (document.size == 0)
+    if (document.size == 0) {
+        self->at = self->bytes.size;
         return NRS_OK;
+    }
     self->place.size = document.size;
     return self->format->open(self, document);
 }
@@ -409,10 +403,10 @@ s_step_document(ingest_reader_t *self)
         return NRS_OK;
     if (!self->parsed) {
         nrs_err_t err = s_parse(self);
-        if (err || s_unread(self).size == 0)
+        if (err)
             return err;
     }
-    while (!self->broken) {
+    while (!self->broken && s_unread(self).size > 0) {
         if (!self->sink->room(self->sink->me))
             return NRS_E_AGAIN;
         self->place.record = self->done + 1;

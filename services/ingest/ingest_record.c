@@ -29,12 +29,19 @@ s_fault(ingest_fault_t *fault, nrs_err_t err, const char *reason, const char *fo
 }
 
 // --- values as texts, numbers, times ---------------------------------------------------------------------
-static nrs_bytes_t
-s_trim(nrs_bytes_t text)
+// Not every byte below the blank: a file of zeros, as a crash leaves them, must not look empty.
+static bool
+s_blank(uint8_t c)
 {
-    while (text.size && text.data[0] <= ' ')
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+nrs_bytes_t
+ingest_trim(nrs_bytes_t text)
+{
+    while (text.size && s_blank(text.data[0]))
         text = nrs_bytes(text.data + 1, text.size - 1);
-    while (text.size && text.data[text.size - 1] <= ' ')
+    while (text.size && s_blank(text.data[text.size - 1]))
         text.size--;
     return text;
 }
@@ -90,7 +97,7 @@ s_text(ingest_record_t *self, const nrs_json_value_t *value, nrs_bytes_t *ret_te
         *ret_text = NRS_NONE;
         return NRS_OK;
     case NRS_JSON_TEXT:
-        *ret_text = s_trim(value->text);
+        *ret_text = ingest_trim(value->text);
         if (ret_text->size && memchr(ret_text->data, 0, ret_text->size))
             return s_fault(fault, NRS_E_FORMAT, "nul", "a text holds a NUL character");
         return NRS_OK;
@@ -190,7 +197,7 @@ s_read_number(const nrs_field_info_t *info, nrs_bytes_t text, uint64_t *into, in
 static nrs_err_t
 s_list_put(const nrs_field_info_t *info, nrs_bytes_t item, nrs_list_t *into, ingest_fault_t *fault)
 {
-    item = s_trim(item);
+    item = ingest_trim(item);
     if (item.size && item.data[0] == '#')
         item = nrs_bytes(item.data + 1, item.size - 1);
     if (item.size == 0)
@@ -229,7 +236,7 @@ s_read_list(ingest_record_t *self, const nrs_field_info_t *info, const nrs_json_
     if (value->type != NRS_JSON_LIST) {
         nrs_bytes_t text = NRS_NONE;
         nrs_err_t err = s_text(self, value, &text, fault);
-        return err ? err : s_read_words(info, text, into, fault);
+        return err || text.size == 0 ? err : s_read_words(info, text, into, fault);
     }
     nrs_json_walk_t walk = nrs_json_walk(value);
     nrs_json_value_t item;

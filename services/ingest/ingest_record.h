@@ -51,6 +51,9 @@ typedef struct ingest_record {
 void
 ingest_record_free(ingest_record_t *self);
 
+// Without blanks and line ends at both ends.
+nrs_bytes_t
+ingest_trim(nrs_bytes_t text);
 // Write a number in decimal so that it ends before `end`, which has 20 bytes before it; returns where it begins.
 char *
 ingest_number_put(char *end, uint64_t number);

@@ -173,7 +173,9 @@ s_look(ingest_spool_t *self, int64_t now_ms)
     _Alignas(struct inotify_event) char told[4096];
     while (read(self->watch, told, sizeof told) > 0)
         self->look = true;
-    if (self->name_next < self->name_count || (!self->look && now_ms < self->look_ms))
+    if (self->current || self->name_next < self->name_count) // `current` is one of the names
+        return;
+    if (!self->look && now_ms < self->look_ms)
         return;
     self->look = false;
     self->look_ms = now_ms + self->options.config->spool_period_ms;

@@ -243,6 +243,8 @@ s_observation(s_parse_t *parse)
 nrs_err_t
 ingest_stix_pattern_read(nrs_bytes_t pattern, ingest_terms_t *into, const char **ret_text)
 {
+    if (pattern.size == 0)
+        pattern = nrs_text("");
     s_parse_t parse = { (const char *)pattern.data, (const char *)pattern.data + pattern.size, into, NULL };
     into->count = 0;
     into->port = 0;

@@ -14,8 +14,9 @@ ingest_tally_free(ingest_tally_t *self)
 static bool
 s_room(void *me)
 {
-    const ingest_tally_t *self = me;
-    return nrs_out_room(self->batch->out);
+    const ingest_batch_t *batch = ((const ingest_tally_t *)me)->batch;
+    return batch->records < INGEST_BATCH_RECORDS_MAX && batch->dead_bytes < INGEST_BATCH_DEAD_MAX &&
+           nrs_out_room(batch->out);
 }
 
 static nrs_err_t
@@ -25,6 +26,7 @@ s_accept(void *me, const ingest_place_t *place, const nrs_origin_t *origin)
     ingest_batch_t *batch = self->batch;
     nrs_origin_place_t where;
     (void)place; // it is in the event, as evidence
+    batch->records++;
     nrs_err_t err = ingest_known_get(batch->known, nrs_out_txn(batch->out), origin->id.data, &where);
     if (err == NRS_OK) {
         self->known++;
@@ -76,6 +78,8 @@ s_reject(void *me, const ingest_place_t *place, const ingest_reject_t *reject)
         return err;
     }
     self->batch->wrote = true;
+    self->batch->records++;
+    self->batch->dead_bytes += reject->bytes.size;
     self->rejected++;
     nrs_metric_add(self->batch->rejected, 1);
     s_tell(self, where, reject);
@@ -87,6 +91,7 @@ s_skip(void *me)
 {
     ingest_tally_t *self = me;
     self->skipped++;
+    self->batch->records++;
     nrs_metric_add(self->batch->skipped, 1);
 }
 

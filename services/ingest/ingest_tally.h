@@ -10,11 +10,16 @@
 #include "services/ingest/ingest_known.h"
 #include "services/ingest/ingest_reader.h"
 
+enum { INGEST_BATCH_RECORDS_MAX = 16384 }; // records of a batch, those included that bring no event
+enum { INGEST_BATCH_DEAD_MAX = 4 << 20 };  // bytes of dead letters in a batch
+
 // The batch under way, and what all inputs share.
 typedef struct ingest_batch {
     nrs_out_t *out;        // borrowed; valid within intake()
     ingest_known_t *known; // borrowed
     bool wrote;            // something that is not yet committed
+    size_t records;        // looked at in this batch
+    size_t dead_bytes;     // of dead letters in this batch
     nrs_metric_t *accepted, *knew, *rejected, *skipped;
 } ingest_batch_t;
 

@@ -8,7 +8,7 @@
 
 static const cli_verb_t *const s_verbs[] = {
     &verb_up,  &verb_down, &verb_check, &verb_status, &verb_submit,
-    &verb_tap, &verb_follow, &verb_show, &verb_dead,  &verb_key,    &verb_rules,
+    &verb_tap, &verb_follow, &verb_show, &verb_releases, &verb_dead,  &verb_key,    &verb_rules, &verb_bench,
 };
 enum { s_verb_count = sizeof s_verbs / sizeof *s_verbs };
 

@@ -18,15 +18,15 @@ static const char s_stream_key[] = "stream";
 
 // The copy says of which topic it is, so that two are never mixed.
 static nrs_err_t
-s_check_stream(mirror_t *self, uint64_t stream)
+s_check_stream(mirror_t *self, uint64_t stream, mirror_use_t use)
 {
     NRS_AUTO(nrs_txn) txn = NULL;
     nrs_bytes_t found = NRS_NONE;
     uint8_t bytes[8];
     nrs_put_be64(bytes, stream);
-    nrs_err_t err = nrs_txn_begin(self->store, true, &txn);
+    nrs_err_t err = nrs_txn_begin(self->store, use == MIRROR_KEEP, &txn);
     err = err ? err : nrs_txn_get(txn, self->places, nrs_text(s_stream_key), &found);
-    if (err == NRS_E_ABSENT) {
+    if (err == NRS_E_ABSENT && use == MIRROR_KEEP) {
         err = nrs_txn_put(txn, self->places, nrs_text(s_stream_key), nrs_bytes(bytes, sizeof bytes));
         return err ? err : nrs_txn_commit(&txn);
     }
@@ -36,16 +36,18 @@ s_check_stream(mirror_t *self, uint64_t stream)
 }
 
 nrs_err_t
-mirror_open(const char *path, uint64_t stream, nrs_problem_t *reterr, mirror_t **ret_mirror)
+mirror_open(const char *path, uint64_t stream, mirror_use_t use, nrs_problem_t *reterr, mirror_t **ret_mirror)
 {
     NRS_AUTO(mirror) self = nrs_new0(mirror_t);
-    nrs_store_options_t options = { .path = path };
+    nrs_store_options_t options = { .path = path, .read_only = use == MIRROR_READ };
     nrs_err_t err = nrs_store_open(&options, reterr, &self->store);
     if (err)
         return err;
     err = nrs_store_table(self->store, "mirror.log", &self->log);
     err = err ? err : nrs_store_table(self->store, "mirror.places", &self->places);
-    err = err ? err : s_check_stream(self, stream);
+    err = err ? err : s_check_stream(self, stream, use);
+    if (err == NRS_E_ABSENT)
+        return nrs_problem_set(reterr, err, path, 0, 0, "nothing has been kept there yet");
     if (err == NRS_E_CONFIG)
         return nrs_problem_set(reterr, err, path, 0, 0,
                                "holds another topic or realm; give each topic a directory of its own");

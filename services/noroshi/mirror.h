@@ -12,10 +12,15 @@
 
 typedef struct mirror mirror_t;
 
-// Open or make the copy in directory `path`. `stream` is that of the topic: a copy of another one is refused.
-// Errors: those of nrs_store_open(), NRS_E_CONFIG; *reterr says what to do.
+typedef enum mirror_use {
+    MIRROR_READ, // what is there, also while a follower keeps adding to it
+    MIRROR_KEEP, // add to it; made when missing
+} mirror_use_t;
+
+// Open the copy in directory `path`. `stream` is that of the topic: a copy of another one is refused.
+// Errors: those of nrs_store_open(), NRS_E_CONFIG, NRS_E_ABSENT (READ, and nothing was kept yet); *reterr says what to do.
 NRS_MUST_CHECK nrs_err_t
-mirror_open(const char *path, uint64_t stream, nrs_problem_t *reterr, mirror_t **ret_mirror);
+mirror_open(const char *path, uint64_t stream, mirror_use_t use, nrs_problem_t *reterr, mirror_t **ret_mirror);
 void
 mirror_destroy(mirror_t **self_p);
 

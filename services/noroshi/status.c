@@ -10,6 +10,7 @@
 #include "services/noroshi/term.h"
 
 enum { s_store_full_percent = 85 }; // intake stops there (common/store.h)
+enum { s_young_ms = 5000 };          // after a start, a connection may take so long
 
 // --- asking
 // ----------------------------------------------------------------------------------------
@@ -155,6 +156,20 @@ s_is_down(const status_t *self, nrs_bytes_t name)
     return false;
 }
 
+// Has one of the two ends of an input only just been started, so that they may not have met yet?
+static bool
+s_is_young(const s_judge_t *self, nrs_bytes_t from)
+{
+    if (answer_number(&self->row->answer->root, "uptime_ms") < s_young_ms)
+        return true;
+    for (size_t i = 0; i < self->status->count; i++) {
+        const status_row_t *row = &self->status->rows[i];
+        if (row->answer && nrs_bytes_is(from, row->instance->name))
+            return answer_number(&row->answer->root, "uptime_ms") < s_young_ms;
+    }
+    return false;
+}
+
 static void
 s_judge_inputs(s_judge_t *self)
 {
@@ -165,11 +180,15 @@ s_judge_inputs(s_judge_t *self)
         char count[32];
         nrs_bytes_t from = answer_text(&input, "from");
         uint64_t lag = answer_number(&input, "lag");
-        if (!answer_true(&input, "connected"))
+        bool down = s_is_down(self->status, from);
+        if (!answer_true(&input, "connected") && !down && s_is_young(self, from))
+            s_say(self, STATUS_NOTE, "%s is about to connect to %.*s",
+                  self->row->instance->name, ANSWER_F(from));
+        else if (!answer_true(&input, "connected"))
             s_say(self, STATUS_BAD, "%s cannot hear %.*s%s", self->row->instance->name,
                   ANSWER_F(from),
-                  s_is_down(self->status, from) ? ", because that is down"
-                                                : "; is its follow endpoint reachable from there?");
+                  down ? ", because that is down"
+                       : "; is its follow endpoint reachable from there?");
         else if (lag > 0 && answer_number(&rates, "in_per_s") == 0)
             s_say(self, STATUS_NOTE, "%s is %s events behind %.*s and takes none just now",
                   self->row->instance->name, term_count(lag, count), ANSWER_F(from));

@@ -340,7 +340,8 @@ s_open_mirror(follow_t *self)
         return cli_usage(self->cli, "--kept reads a copy: give --state DIR");
     if (!self->state)
         return CLI_GOOD;
-    nrs_err_t err = mirror_open(self->state, nrs_segment_stream(self->realm, self->topic), &problem, &self->mirror);
+    nrs_err_t err = mirror_open(self->state, nrs_segment_stream(self->realm, self->topic),
+                                self->kept ? MIRROR_READ : MIRROR_KEEP, &problem, &self->mirror);
     return err ? cli_problem(self->cli, err, &problem) : CLI_GOOD;
 }
 

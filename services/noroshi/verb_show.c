@@ -45,7 +45,7 @@ s_find(show_t *self)
     const nrs_instance_t *at = NULL;
     while (!self->place[0] && (at = nrs_plan_next(self->plan, "ingest", at))) {
         NRS_AUTO(answer) answer = s_ask(self, at, "find", self->id);
-        if (answer)
+        if (answer && answer_number(&answer->root, "instance") > 0) // else null: it does not know the event
             snprintf(self->place, sizeof self->place, "%llu/%llu/%llu/%llu",
                      (unsigned long long)answer_number(&answer->root, "instance"),
                      (unsigned long long)answer_number(&answer->root, "lane"),

@@ -13,8 +13,10 @@ extern const cli_verb_t verb_submit;
 extern const cli_verb_t verb_tap;
 extern const cli_verb_t verb_follow;
 extern const cli_verb_t verb_show;
+extern const cli_verb_t verb_releases;
 extern const cli_verb_t verb_dead;
 extern const cli_verb_t verb_key;
 extern const cli_verb_t verb_rules;
+extern const cli_verb_t verb_bench;
 
 #endif

@@ -59,11 +59,7 @@ s_open_release(const nrs_stage_context_t *context, const nrs_peer_t *peer, relay
     if (length < 0 || (size_t)length >= sizeof name)
         return nrs_problem_set(reterr, NRS_E_CONFIG, nrs_config_file(context->config), 0, 0,
                                "the id of peer %s is too long", peer->id);
-    nrs_err_t err = nrs_stage_topic(context->run, name, peer->key, peer->id, &release->topic);
-    if (err)
-        nrs_problem_set(reterr, err, NULL, 0, 0, "topic %s can't be opened: %s", name,
-                        nrs_err_name(err));
-    return err;
+    return nrs_stage_topic(context->run, name, peer->key, peer->id, reterr, &release->topic);
 }
 
 static nrs_err_t

@@ -112,6 +112,7 @@ class Follower:
 
     KEEP_ALIVE_S = 2.0
     SILENCE_S = 6.0
+    ANSWER_S = 1.0
 
     def __init__(self, endpoint, topic, name, lanes, keys=None, server_key=None, places=None, realm="live",
                  where="", credit=(4 << 20, 32768)):
@@ -121,18 +122,19 @@ class Follower:
         self.credit = credit
         self.session = None
         self.heads = {}
-        self.opened_count = 0
-        self._open()
+        self.opening = False
+        self.used, self.moved = [0, 0], set()
+        self.heard_at = time.monotonic() - self.SILENCE_S + self.ANSWER_S  # the server's probe is expected before
+        self.spoke_at = 0.0
 
     def close(self):
         self.socket.close()
 
     def _open(self):
         lanes = [[lane, *self.places.get(lane, (0, 0, bytes(16)))] for lane in self.lanes]
-        self.session = None
-        self.used = [0, 0]
-        self.moved = set()
-        self.asked_at = self.heard_at = time.monotonic()
+        self.session, self.opening = None, True
+        self.used, self.moved = [0, 0], set()
+        self.heard_at = time.monotonic()
         self._send([OPEN, 1, self.realm, self.topic, self.name, self.where, 0, *self.credit, lanes])
 
     def _send(self, message):
@@ -164,7 +166,7 @@ class Follower:
             if head[1] != "session":
                 raise Refused(head[1], head[2])
             self._open()
-        elif head[0] == OPENED:
+        elif head[0] == OPENED and self.opening:
             self._take_opened(head)
         elif head[1] == self.session and head[0] == HEADS:
             self.heads.update({lane: following for lane, _, following in head[2]})
@@ -173,8 +175,7 @@ class Follower:
         return []
 
     def _take_opened(self, head):
-        self.session = head[1]
-        self.opened_count += 1
+        self.session, self.opening = head[1], False
         for lane, epoch, offset, _first, following in head[3]:
             if self.places.get(lane, (0, 0))[:2] != (epoch, offset):
                 self.places[lane] = (epoch, offset, bytes(16))

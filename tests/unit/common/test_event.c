@@ -169,6 +169,102 @@ test_event_refuses_values_outside_the_table(void **unused)
     nrs_buf_free(&one);
 }
 
+// An event of one layer whose position after the fixed ones is `item`, and which says that it has `positions`.
+static void
+s_raw(nrs_buf_t *into, uint8_t positions, const char *items, size_t bytes)
+{
+    static const uint8_t place[] = {
+        0xcd, 0, 1, 0xcd, 0, 5, 0xce, 0, 0, 0, 2, 0xcf, 0, 0, 0, 0, 0, 0, 0, 77,
+    };
+    uint8_t head[4] = { 0x91, 0xdc, 0, positions };
+    nrs_buf_reset(into);
+    nrs_buf_put(into, head, sizeof head);
+    nrs_buf_put(into, place, sizeof place);
+    nrs_buf_put(into, items, bytes);
+}
+
+static void
+test_event_refuses_values_of_the_wrong_type(void **unused)
+{
+    (void)unused;
+#define ITEMS(text) text, sizeof text - 1
+    static const struct {
+        uint8_t positions;
+        const char *items;
+        size_t bytes;
+        const char *problem; // NULL: fine
+    } cases[] = {
+        { 6, ITEMS("\xc0\x01"), NULL },
+        { 5, ITEMS("\xa1x"), "origin.id has the wrong type" },
+        { 5, ITEMS("\xc4\x03xyz"), "origin.id has the wrong type" }, // not 16 bytes
+        { 6, ITEMS("\xc0\xa1x"), "origin.form has the wrong type" },
+        { 6, ITEMS("\xc0\xff"), "origin.form has the wrong type" }, // -1
+        { 6, ITEMS("\xc0\xc3"), "origin.form has the wrong type" },
+        { 6, ITEMS("\xc0\xca\x3f\x80\x00\x00"), "origin.form has the wrong type" }, // 1.0
+        { 6, ITEMS("\xc0\x91\x01"), "origin.form has the wrong type" },
+        { 8, ITEMS("\xc0\x01\x02\xc4\x01x"), "origin.value has the wrong type" },
+        { 8, ITEMS("\xc0\x01\x02\x80"), "origin.value has the wrong type" },
+        { 8, ITEMS("\xc0\x01\x02\xa0"), NULL },  // empty is absent
+        { 6, ITEMS("\xc0\xd0\x01"), NULL },      // 1 as a signed number is 1
+        { 6, ITEMS("\xc0\xcd\x01\x00"), "origin.form is outside its limit" },
+    };
+#undef ITEMS
+    nrs_buf_t one = { 0 };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        nrs_problem_t problem = { 0 };
+        s_raw(&one, cases[i].positions, cases[i].items, cases[i].bytes);
+        nrs_err_t err = nrs_event_check(nrs_buf_bytes(&one), &problem);
+        if (!err != !cases[i].problem || (err && strcmp(problem.text, cases[i].problem) != 0))
+            fail_msg("case %zu: %s: %s", i, nrs_err_name(err), problem.text);
+    }
+    nrs_buf_free(&one);
+}
+
+static void
+test_event_ends_where_it_is_damaged(void **unused)
+{
+    (void)unused;
+    static const char damaged[] = "\xc0\x01\x02\xa3x\x05\x06\xc1\xc1\x91\x01"; // text, then reserved bytes
+    nrs_buf_t one = { 0 };
+    nrs_event_t event;
+    s_raw(&one, 14, damaged, sizeof damaged - 1);
+    one.data[0] = 0x92;
+    assert_int_equal(nrs_event_check(nrs_buf_bytes(&one), NULL), NRS_E_FORMAT);
+    assert_int_equal(nrs_event_open(nrs_buf_bytes(&one), &event), NRS_OK);
+    for (int again = 0; again < 3; again++) { // asked again, the answer is the same
+        assert_int_equal(nrs_event_number(&event, NRS_ORIGIN_tlp), 0);
+        assert_int_equal(nrs_event_number(&event, NRS_VERDICT_class), 0);
+        assert_int_equal(nrs_event_number(&event, NRS_CONTEXT_sightings), 0);
+        assert_int_equal(nrs_event_number(&event, NRS_ORIGIN_kind), 2);
+        assert_false(nrs_event_has(&event, NRS_LAYER_CONTEXT));
+    }
+    nrs_buf_free(&one);
+}
+
+static void
+test_event_skips_what_a_newer_version_says(void **unused)
+{
+    (void)unused;
+    // Positions behind those of the table (0x2a each), and a fifth layer.
+    nrs_buf_t one = { 0 };
+    nrs_origin_t origin = s_origin();
+    nrs_event_begin(&one, &origin);
+    one.data[0] = 0x95;
+    nrs_buf_put(&one, "\xdc\x00\x11", 3);
+    for (int i = 0; i < 17; i++)
+        nrs_buf_put(&one, i == 3 ? "\x07" : i < 15 ? "\xc0" : "\x2a", 1);
+    nrs_buf_put(&one, "\xc0\xc0\x82\x01\x02\x03\xa1x", 8);
+    assert_int_equal(nrs_event_check(nrs_buf_bytes(&one), NULL), NRS_E_FORMAT); // a layer is an array
+    one.size -= 6;
+    nrs_buf_put(&one, "\x92\x01\x02", 3);
+    assert_int_equal(nrs_event_check(nrs_buf_bytes(&one), NULL), NRS_OK);
+    nrs_event_t event;
+    assert_int_equal(nrs_event_open(nrs_buf_bytes(&one), &event), NRS_OK);
+    assert_int_equal(nrs_event_number(&event, NRS_CONTEXT_sightings), 7);
+    assert_false(nrs_event_has(&event, NRS_LAYER_RELEASE));
+    nrs_buf_free(&one);
+}
+
 static void
 test_event_json_is_flat_and_escaped(void **unused)
 {
@@ -207,6 +303,8 @@ test_time_parse(void **unused)
         { "1970-01-01T00:00:00.001Z", 0, 1 },
         { "2024-02-29T00:00:00Z", 0, 1709164800000u },
         { "2023-02-29T00:00:00Z", 0, 0 },
+        { "9999-12-31T23:59:59.999Z", 0, 253402300799999u },
+        { "9999-12-31T23:59:59-00:01", 0, 0 }, // beyond what a TIME holds
         { "2023-13-01T00:00:00Z", 0, 0 },
         { "2023-11-14T24:00:00Z", 0, 0 },
         { "2023-11-14T22:13:20ZZ", 0, 0 },
@@ -259,6 +357,9 @@ main(void)
         cmocka_unit_test(test_event_without_dropped_fields),
         cmocka_unit_test(test_event_refuses_every_truncation),
         cmocka_unit_test(test_event_refuses_values_outside_the_table),
+        cmocka_unit_test(test_event_refuses_values_of_the_wrong_type),
+        cmocka_unit_test(test_event_ends_where_it_is_damaged),
+        cmocka_unit_test(test_event_skips_what_a_newer_version_says),
         cmocka_unit_test(test_event_json_is_flat_and_escaped),
         cmocka_unit_test(test_time_parse),
         cmocka_unit_test(test_words_and_names_are_found),

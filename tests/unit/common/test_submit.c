@@ -9,6 +9,8 @@
 #include "common/codec.h"
 #include "common/submit.h"
 
+#include <stdio.h>
+
 static const nrs_submit_request_t s_request = {
     .verb = NRS_SUBMIT_BEGIN,
     .id = { 1, 2, 3 },
@@ -110,6 +112,36 @@ test_submit_credit_comes_back(void **state)
     nrs_buf_free(&header);
 }
 
+// The bytes of proto/vectors/ are what we write, and what we read.
+static void
+test_submit_vectors_hold(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "begin", "data", "end", "credit", "receipt" };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[512];
+        uint8_t bytes[512];
+        snprintf(path, sizeof path, "%s/proto/vectors/submit_%s.bin", NOROSHI_SOURCE_DIR, names[i]);
+        FILE *file = fopen(path, "rb");
+        assert_non_null(file);
+        nrs_bytes_t vector = nrs_bytes(bytes, fread(bytes, 1, sizeof bytes, file));
+        fclose(file);
+        nrs_buf_t again = { 0 };
+        if (i < 3) {
+            nrs_submit_request_t request;
+            assert_int_equal(nrs_submit_decode_request(vector, &request), NRS_OK);
+            assert_int_equal(request.verb, NRS_SUBMIT_BEGIN + i);
+            nrs_submit_encode_request(&request, &again);
+        } else {
+            nrs_submit_reply_t reply;
+            assert_int_equal(nrs_submit_decode_reply(vector, &reply), NRS_OK);
+            nrs_submit_encode_reply(&reply, &again);
+        }
+        assert_true(nrs_bytes_equal(vector, nrs_buf_bytes(&again)));
+        nrs_buf_free(&again);
+    }
+}
+
 int
 main(void)
 {
@@ -119,6 +151,7 @@ main(void)
         cmocka_unit_test(test_submit_reads_past_what_a_later_version_adds),
         cmocka_unit_test(test_submit_receipt_comes_back_with_its_rejections),
         cmocka_unit_test(test_submit_credit_comes_back),
+        cmocka_unit_test(test_submit_vectors_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

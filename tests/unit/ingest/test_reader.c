@@ -111,6 +111,7 @@ test_reader_makes_of_each_format_what_it_says(void **state)
         { "json", "{\"data\":{}}", "! records-missing in\n" },
         { "json", "{\"data\":", "! json in\n" },
         { "json", "", "" },
+        { "json", " \r\n \n\t  ", "" },
         // what is no text
         { "list", "\x1f\x8b\x08zzz\nzz\n", "! compressed in\n" },
         { "csv", "PK\x03\x04zzzz", "! compressed in\n" },
@@ -222,6 +223,15 @@ test_reader_refuses_a_document_that_is_too_long_or_too_deep(void **state)
 }
 
 static void
+test_reader_does_not_take_zeros_for_blanks(void **state)
+{
+    (void)state;
+    static const char zeros[100];
+    s_check("list", nrs_bytes(zeros, sizeof zeros), "! kind-unknown in:1\n");
+    s_check("json", nrs_bytes(zeros, sizeof zeros), "! json in\n");
+}
+
+static void
 test_reader_says_what_a_packed_input_starts_with(void **state)
 {
     (void)state;
@@ -283,6 +293,7 @@ main(void)
         cmocka_unit_test(test_reader_reads_times_without_zone_in_the_sources_zone),
         cmocka_unit_test(test_reader_keeps_the_beginning_of_a_line_that_is_too_long),
         cmocka_unit_test(test_reader_refuses_a_document_that_is_too_long_or_too_deep),
+        cmocka_unit_test(test_reader_does_not_take_zeros_for_blanks),
         cmocka_unit_test(test_reader_says_what_a_packed_input_starts_with),
         cmocka_unit_test(test_reader_goes_on_where_an_earlier_one_stopped),
     };

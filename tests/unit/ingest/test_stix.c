@@ -81,14 +81,14 @@ test_stix_makes_events_of_indicators_and_observables(void **state)
           "{\"type\":\"file\",\"hashes\":{\"MD5\":\"d41d8cd98f00b204e9800998ecf8427e\",\"SHA3-256\":\"00\"}},"
           "{\"type\":\"file\",\"name\":\"a.exe\"},{\"type\":\"autonomous-system\",\"number\":64500},"
           "{\"type\":\"user-account\"}]}",
-          "-\ndomain a.example\nmd5 d41d8cd98f00b204e9800998ecf8427e\nfile-name a.exe\nasn AS64500\n-\n" },
+          "-\ndomain a.example\nmd5 d41d8cd98f00b204e9800998ecf8427e\nfile-name a.exe\nasn 64500\n-\n" },
         { "{\"type\":\"bundle\",\"objects\":[{\"type\":\"indicator\",\"pattern\":\"[url:value MATCHES 'x']\"},7,"
           "{\"type\":\"indicator\",\"pattern_type\":\"pcre\",\"pattern\":\"x\"},"
           "{\"type\":\"indicator\",\"pattern_type\":\"yara\",\"pattern\":\"rule a { condition: true }\"}]}",
           "! stix-pattern in#1\n! stix-object in#2\n! stix-pattern in#3\nyara rule a { condition: true }\n" },
         { "{\"type\":\"url\",\"value\":\"http://a.example/\"}", "url http://a.example/\n" },
         { "{\"objects\":[{\"type\":\"ipv4-addr\",\"value\":\"192.0.2.1/32\"}]}", "ipv4 192.0.2.1\n" },
-        { "[1]", "! stix-object in\n" },
+        { "[1]", "! stix-object in#1\n" },
         { "7", "! stix-object in\n" },
         { "{\"type\":\"bundle\",\"objects\":{\"0\":{}}}", "! stix-object in\n" },
         { "{\"type\":\"bundle\",", "! json in\n" },

@@ -27,9 +27,10 @@ static size_t topic_count;
 
 nrs_err_t
 nrs_stage_topic(struct nrs_stage_run *run, const char *name, const char *follower_key,
-                const char *follower_name, size_t *ret_topic)
+                const char *follower_name, nrs_problem_t *reterr, size_t *ret_topic)
 {
     (void)run;
+    (void)reterr;
     (void)follower_name;
     snprintf(topics[topic_count], sizeof topics[0], "%s", name);
     snprintf(keys[topic_count], sizeof keys[0], "%s", follower_key ? follower_key : "");
