@@ -11,26 +11,14 @@ nrs_buf_free(nrs_buf_t *self)
     *self = (nrs_buf_t){ 0 };
 }
 
-uint8_t *
-nrs_buf_reserve(nrs_buf_t *self, size_t more)
-{
-    if (more > self->room - self->size) {
-        size_t room = self->room ? self->room : 256;
-        while (room - self->size < more)
-            room *= 2;
-        self->data = nrs_realloc(self->data, room);
-        self->room = room;
-    }
-    return self->data + self->size;
-}
-
 void
-nrs_buf_put(nrs_buf_t *self, const void *data, size_t bytes)
+nrs_buf_grow(nrs_buf_t *self, size_t more)
 {
-    if (bytes == 0)
-        return;
-    memcpy(nrs_buf_reserve(self, bytes), data, bytes);
-    self->size += bytes;
+    size_t room = self->room ? self->room : 256;
+    while (room - self->size < more)
+        room *= 2;
+    self->data = nrs_realloc(self->data, room);
+    self->room = room;
 }
 
 void

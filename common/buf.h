@@ -16,14 +16,30 @@ typedef struct nrs_buf {
 void
 nrs_buf_free(nrs_buf_t *self);
 
+// Allocate so that `more` bytes fit behind the end; nrs_buf_reserve() calls it when they do not.
+void
+nrs_buf_grow(nrs_buf_t *self, size_t more);
+
 // Make room for `more` bytes after the end and return where they begin; `size` is not changed.
 // The caller bounds sizes that come from outside before calling.
-uint8_t *
-nrs_buf_reserve(nrs_buf_t *self, size_t more);
+static inline uint8_t *
+nrs_buf_reserve(nrs_buf_t *self, size_t more)
+{
+    if (more > self->room - self->size)
+        nrs_buf_grow(self, more);
+    return self->data + self->size;
+}
 
 // Copy to the end.
-void
-nrs_buf_put(nrs_buf_t *self, const void *data, size_t bytes);
+static inline void
+nrs_buf_put(nrs_buf_t *self, const void *data, size_t bytes)
+{
+    if (bytes == 0)
+        return;
+    memcpy(nrs_buf_reserve(self, bytes), data, bytes);
+    self->size += bytes;
+}
+
 void
 nrs_buf_put_text(nrs_buf_t *self, const char *text);
 void

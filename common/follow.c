@@ -161,9 +161,7 @@ static nrs_err_t
 s_decode_open(nrs_walk_t *walk, nrs_follow_message_t *message)
 {
     uint64_t version, from_ms;
-    nrs_err_t err = nrs_walk_uint(walk, UINT16_MAX, &version);
-    if (!err && version != NRS_FOLLOW_VERSION)
-        return NRS_E_VERSION;
+    nrs_err_t err = nrs_walk_uint(walk, NRS_FOLLOW_VERSION, &version);
     err = err ? err : nrs_walk_str(walk, NRS_TOPIC_NAME_MAX, &message->realm);
     err = err ? err : nrs_walk_str(walk, NRS_TOPIC_NAME_MAX, &message->topic);
     err = err ? err : nrs_walk_str(walk, NRS_FOLLOWER_NAME_MAX, &message->follower);
@@ -199,6 +197,14 @@ s_decode_body(nrs_walk_t *walk, nrs_follow_message_t *message)
     return err || !lanes ? err : s_walk_lanes(walk, message);
 }
 
+// An OPEN says its version before anything that a version may change, the number of its items included.
+static bool
+s_other_version(nrs_walk_t walk)
+{
+    uint64_t version;
+    return nrs_walk_uint(&walk, UINT64_MAX, &version) == NRS_OK && version != NRS_FOLLOW_VERSION;
+}
+
 nrs_err_t
 nrs_follow_decode(nrs_bytes_t frame, nrs_follow_message_t *ret_message)
 {
@@ -210,8 +216,10 @@ nrs_follow_decode(nrs_bytes_t frame, nrs_follow_message_t *ret_message)
     nrs_walk_t walk = nrs_walk(frame);
     uint32_t count;
     uint64_t verb;
-    nrs_err_t err = nrs_walk_array(&walk, 10, &count);
+    nrs_err_t err = nrs_walk_array(&walk, UINT16_MAX, &count);
     err = err ? err : nrs_walk_uint(&walk, NRS_FOLLOW_REFUSED, &verb);
+    if (!err && verb == NRS_FOLLOW_OPEN && s_other_version(walk))
+        return NRS_E_VERSION;
     if (err || verb == 0 || count != counts[verb])
         return NRS_E_FORMAT;
     nrs_follow_message_t message = { .verb = (nrs_follow_verb_t)verb };

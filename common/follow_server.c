@@ -29,7 +29,8 @@ typedef struct s_session {
     char user[NRS_USER_BYTES_MAX];
     char follower[NRS_FOLLOWER_NAME_MAX + 1];
     nrs_topic_t *topic;
-    uint64_t lanes;                 // that it follows
+    uint64_t lanes;                 // that it follows; one that is found damaged is left out
+    uint64_t opened;                // lanes that it has asked for, and may acknowledge
     uint64_t next[NRS_LANES_MAX];   // offset to be sent next
     uint16_t lane_at;               // where the last round stopped
     uint64_t credit_bytes;
@@ -175,7 +176,19 @@ s_chain_fits(nrs_topic_t *topic, nrs_txn_t *txn, const nrs_follow_lane_t *asked)
     if (nrs_topic_fetch(topic, txn, asked->lane, asked->place.offset - 1, &bytes) ||
         nrs_segment_peek(bytes, &segment))
         return true; // trimmed: nothing to compare with
-    return segment.head.checksum.low == chain.low && segment.head.checksum.high == chain.high;
+    return segment.head.base + segment.head.span == asked->place.offset &&
+           segment.head.checksum.low == chain.low && segment.head.checksum.high == chain.high;
+}
+
+// Sending begins with a whole segment: the one that holds the offset.
+static uint64_t
+s_begin_segment(nrs_topic_t *topic, nrs_txn_t *txn, uint16_t lane, uint64_t offset)
+{
+    nrs_bytes_t bytes;
+    nrs_segment_t segment;
+    if (nrs_topic_fetch(topic, txn, lane, offset, &bytes) || nrs_segment_peek(bytes, &segment))
+        return offset; // the end of the lane; or damage, which serving will find
+    return segment.head.base;
 }
 
 // Where sending begins in one lane (proto/follow.md, "Where it begins").
@@ -198,6 +211,8 @@ s_begin_lane(nrs_topic_t *topic, nrs_txn_t *txn, nrs_follow_lane_t *lane, int64_
         return s_no(refusal, "trimmed", "what you ask for is no longer kept");
     } else if (!s_chain_fits(topic, txn, lane)) {
         return s_no(refusal, "rewound", "your history differs from the one here");
+    } else {
+        next = s_begin_segment(topic, txn, lane->lane, next);
     }
     *ret_next = next;
     lane->place = (nrs_place_t){ .epoch = state->epoch, .offset = next };
@@ -330,7 +345,7 @@ s_answer_head(nrs_follow_server_t *self, const s_session_t *session, nrs_bytes_t
     nrs_follow_message_t message = { .verb = NRS_FOLLOW_HEAD, .session = session->id };
     for (uint16_t lane = 0; lane < nrs_topic_lanes(session->topic); lane++) {
         const nrs_lane_t *state = nrs_topic_lane(session->topic, lane);
-        if (session->lanes >> lane & 1)
+        if (session->opened >> lane & 1)
             message.lanes[message.lane_count++] = (nrs_follow_lane_t){
                 .lane = lane, .place = { .epoch = state->epoch }, .next = state->next,
             };
@@ -348,6 +363,8 @@ s_more(nrs_follow_server_t *self, nrs_bytes_t identity, s_session_t *session,
     session->credit_events += message->credit_events;
     for (size_t i = 0; i < message->lane_count; i++) {
         const nrs_follow_lane_t *lane = &message->lanes[i];
+        if (!(session->opened >> lane->lane & 1))
+            continue; // of a lane that it did not ask for
         nrs_err_t err = nrs_topic_acknowledge(session->topic, session->follower, lane->lane, &lane->place);
         if (err == NRS_E_REWOUND)
             nrs_log_error("follow.rewound", F_STR("topic", nrs_topic_name(session->topic)),
@@ -458,6 +475,33 @@ s_filter(nrs_follow_server_t *self, const s_session_t *session, const nrs_segmen
     return nrs_bytes(self->filtered_bytes.data, size);
 }
 
+// The segment that a session gets next from a lane, verified. NRS_E_CORRUPT: it is not there, or not what was appended.
+static nrs_err_t
+s_stored(const s_session_t *session, nrs_txn_t *txn, uint16_t lane, nrs_segment_t *ret_segment)
+{
+    nrs_bytes_t bytes;
+    nrs_err_t err = nrs_topic_fetch(session->topic, txn, lane, session->next[lane], &bytes);
+    if (err == NRS_E_IO)
+        return err;
+    err = err ? err : nrs_segment_open(bytes, ret_segment);
+    bool fits = !err && ret_segment->head.base == session->next[lane] && ret_segment->head.lane == lane &&
+                ret_segment->head.stream == nrs_topic_stream(session->topic);
+    return fits ? NRS_OK : NRS_E_CORRUPT;
+}
+
+// A lane stops where it is damaged, and says so, here and to the follower; the others go on. Nothing is skipped.
+static void
+s_stop_lane(nrs_follow_server_t *self, s_session_t *session, uint16_t lane)
+{
+    char text[256];
+    snprintf(text, sizeof text, "lane %u is damaged here at offset %llu: scrub this store, or restore it", lane,
+             (unsigned long long)session->next[lane]);
+    nrs_log_error("follow.damaged", F_STR("topic", nrs_topic_name(session->topic)), F_U64("lane", lane),
+                  F_U64("offset", session->next[lane]), F_STR("follower", session->follower));
+    session->lanes &= ~(UINT64_C(1) << lane);
+    s_refuse(self, nrs_bytes(session->identity, session->identity_bytes), "corrupt", text);
+}
+
 // Put the lane's next segment into the message. NRS_E_AGAIN: nothing there, or no credit for it.
 static nrs_err_t
 s_add_segment(nrs_follow_server_t *self, nrs_txn_t *txn, s_session_t *session, uint16_t lane,
@@ -468,14 +512,12 @@ s_add_segment(nrs_follow_server_t *self, nrs_txn_t *txn, s_session_t *session, u
         return NRS_E_AGAIN;
     if (session->next[lane] < state->first)
         return NRS_E_REWOUND; // trimmed under a follower that nobody waits for
-    nrs_bytes_t stored;
     nrs_segment_t segment;
-    nrs_err_t err = nrs_topic_fetch(session->topic, txn, lane, session->next[lane], &stored);
-    err = err ? err : nrs_segment_peek(stored, &segment);
+    nrs_err_t err = s_stored(session, txn, lane, &segment);
     if (err)
         return err;
     uint64_t after = segment.head.base + segment.head.span;
-    nrs_bytes_t sent = session->filter ? s_filter(self, session, &segment) : stored;
+    nrs_bytes_t sent = session->filter ? s_filter(self, session, &segment) : segment.bytes;
     uint64_t events = session->filter ? nrs_get_le32(sent.data + 36) : segment.head.count;
     if (sent.size > session->credit_bytes || events > session->credit_events)
         return NRS_E_AGAIN;
@@ -508,12 +550,12 @@ s_serve_one(nrs_follow_server_t *self, nrs_txn_t *txn, s_session_t *session)
             break;
         session->lane_at = (uint16_t)((session->lane_at + 1) % lanes);
     }
-    bool failed = err && err != NRS_E_AGAIN;
-    err = failed ? err : bytes == 0 ? NRS_E_AGAIN : nrs_bus_send(self->bus, &message);
-    if (err) {
-        *session = before;
-        nrs_message_clear(&message);
+    if (bytes > 0) { // first what came before a failure; the next turn meets it again
+        err = nrs_bus_send(self->bus, &message);
+        if (err)
+            *session = before;
     }
+    nrs_message_clear(&message);
     return err;
 }
 
@@ -526,6 +568,11 @@ nrs_follow_server_serve(nrs_follow_server_t *self, nrs_txn_t *txn, size_t messag
         busy = false;
         for (size_t i = 0; i < self->session_count;) {
             nrs_err_t err = s_serve_one(self, txn, self->sessions[i]);
+            if (err == NRS_E_CORRUPT) {
+                s_stop_lane(self, self->sessions[i], self->sessions[i]->lane_at);
+                busy = true;
+                continue; // with its other lanes
+            }
             if (err == NRS_E_ABSENT || err == NRS_E_REWOUND) { // gone, or fallen out of the log: it will ask again
                 s_session_end(self, i);
                 continue;

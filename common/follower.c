@@ -41,6 +41,7 @@ struct nrs_follower {
     size_t queue_count;
     size_t frame_at;     // frame of the first message that comes next
     nrs_buf_t frame;
+    bool damaged;        // the server has stopped a lane: `problem` stays until the next session
     char problem[256];
 };
 
@@ -183,14 +184,21 @@ nrs_follower_acknowledge(nrs_follower_t *self)
     s_send(self, &message);
 }
 
-// Something does not fit: leave the session, and ask again from the last good place after a while.
+// Say once what keeps us from going on.
 static void
-s_stop(nrs_follower_t *self, const char *what)
+s_note(nrs_follower_t *self, const char *what)
 {
     if (strcmp(self->problem, what) != 0)
         nrs_log_error("follow.stopped", F_STR("topic", self->options.topic),
                       F_STR("from", self->options.endpoint), F_STR("why", what));
     snprintf(self->problem, sizeof self->problem, "%s", what);
+}
+
+// Something does not fit: leave the session, and ask again from the last good place after a while.
+static void
+s_stop(nrs_follower_t *self, const char *what)
+{
+    s_note(self, what);
     s_clear_queue(self);
     self->phase = APART;
     self->retry_ms = s_mono(self) + RETRY_MS;
@@ -198,23 +206,43 @@ s_stop(nrs_follower_t *self, const char *what)
 
 // --- listening -------------------------------------------------------------------------------------
 
+// May a lane begin there? An epoch never goes back, and within one nothing is skipped or repeated; only who asks from
+// inside a segment, without a chain, is set back to where it begins.
+static bool
+s_begins_well(const nrs_place_t *asked, const nrs_place_t *told)
+{
+    if (told->epoch != asked->epoch)
+        return told->epoch > asked->epoch;
+    bool unchained = asked->chain.low == 0 && asked->chain.high == 0;
+    return told->offset == asked->offset || (unchained && told->offset < asked->offset);
+}
+
 static void
 s_take_opened(nrs_follower_t *self, const nrs_follow_message_t *message)
 {
-    self->phase = OPENED;
-    self->session = message->session;
-    self->instance = (uint16_t)message->instance;
-    self->problem[0] = 0;
-    self->moved = 0;
+    bool behind = false;
     for (size_t i = 0; i < message->lane_count; i++) {
         const nrs_follow_lane_t *lane = &message->lanes[i];
         nrs_place_t *place = &self->places[lane->lane];
-        self->heads[lane->lane] = lane->next;
+        if (!s_begins_well(place, &lane->place)) {
+            s_stop(self, "the server begins elsewhere than it was asked");
+            return;
+        }
         if (place->epoch != lane->place.epoch || place->offset != lane->place.offset)
             *place = lane->place; // the beginning, or a writer that began anew
-        if (place->offset > 0)
-            self->moved |= UINT64_C(1) << lane->lane; // tell again what is durable: the server may have lost it
+        self->heads[lane->lane] = lane->next;
+        behind |= lane->next > place->offset;
     }
+    self->phase = OPENED;
+    self->session = message->session;
+    self->instance = (uint16_t)message->instance;
+    self->damaged = false;
+    if (!behind)
+        self->problem[0] = 0; // else the next segment shows whether it is over
+    self->moved = 0;
+    for (size_t i = 0; i < message->lane_count; i++)
+        if (self->places[message->lanes[i].lane].offset > 0) // tell again what is durable: the server may have lost it
+            self->moved |= UINT64_C(1) << message->lanes[i].lane;
     nrs_follower_acknowledge(self);
 }
 
@@ -222,13 +250,19 @@ static void
 s_take_refused(nrs_follower_t *self, const nrs_follow_message_t *message)
 {
     if (nrs_bytes_is(message->code, "session")) {
-        s_open(self);
+        if (self->phase == OPENED)
+            s_open(self); // else it answers what was sent before the last OPEN
         return;
     }
     char text[256];
     snprintf(text, sizeof text, "refused (%.*s): %.*s", (int)message->code.size,
              (const char *)message->code.data, (int)message->text.size, (const char *)message->text.data);
-    s_stop(self, text);
+    if (!nrs_bytes_is(message->code, "corrupt")) {
+        s_stop(self, text);
+        return;
+    }
+    s_note(self, text); // one lane has stopped, the others go on
+    self->damaged = true;
 }
 
 // Keep the message: its segments are taken one by one.
@@ -355,6 +389,8 @@ nrs_follower_next(nrs_follower_t *self, nrs_segment_t *ret_segment)
     self->used_bytes += bytes.size;
     self->used_events += head->count;
     self->frame_at++;
+    if (!self->damaged)
+        self->problem[0] = 0;
     *ret_segment = segment;
     return NRS_OK;
 }

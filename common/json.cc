@@ -1,4 +1,5 @@
-// The only C++ of the tree: simdjson's DOM, whose handles are two words each and are kept as such in our values.
+// The only C++ of the tree: simdjson's DOM, whose handles are two words each and are kept as such
+// in our values.
 
 #include <cstdbool>
 #include <cstddef>
@@ -23,7 +24,8 @@ using simdjson::dom::element;
 using simdjson::dom::element_type;
 using simdjson::dom::object;
 
-static_assert(NRS_JSON_PADDING >= simdjson::SIMDJSON_PADDING, "simdjson reads further than promised");
+static_assert(NRS_JSON_PADDING >= simdjson::SIMDJSON_PADDING,
+              "simdjson reads further than promised");
 
 struct nrs_json {
     simdjson::dom::parser parser;
@@ -123,7 +125,7 @@ s_value(const element &from, nrs_json_value_t *into)
     }
 }
 
-// --- parse ----------------------------------------------------------------------------------------------
+// --- parse ---------------------------------------------------------------------------------------
 nrs_json_t *
 nrs_json_new(void)
 {
@@ -174,7 +176,7 @@ nrs_json_problem(const nrs_json_t *self)
     return simdjson::error_message(self->error);
 }
 
-// --- look up ----------------------------------------------------------------------------------------------
+// --- look up -------------------------------------------------------------------------------------
 nrs_json_value_t
 nrs_json_get(const nrs_json_value_t *value, nrs_bytes_t name)
 {
@@ -275,7 +277,7 @@ nrs_json_print(const nrs_json_value_t *value, nrs_buf_t *into)
     }
 }
 
-// --- many members at once ---------------------------------------------------------------------------------
+// --- many members at once ------------------------------------------------------------------------
 nrs_json_paths_t *
 nrs_json_paths_new(void)
 {
@@ -372,7 +374,8 @@ nrs_json_paths_text(const nrs_json_paths_t *self, size_t slot)
 
 // Depth is bounded by the parser, and by the paths.
 static void
-s_pick(const object &members, const nrs_json_paths_t *paths, const s_node &node, nrs_json_value_t *values)
+s_pick(const object &members, const nrs_json_paths_t *paths, const s_node &node,
+       nrs_json_value_t *values)
 {
     for (auto at = members.begin(), end = members.end(); at != end; ++at) {
         int child = s_child(paths, node, at.key());
@@ -388,11 +391,12 @@ s_pick(const object &members, const nrs_json_paths_t *paths, const s_node &node,
 }
 
 void
-nrs_json_pick(const nrs_json_value_t *record, const nrs_json_paths_t *paths, nrs_json_value_t *values)
+nrs_json_pick(const nrs_json_value_t *record, const nrs_json_paths_t *paths,
+              nrs_json_value_t *values)
 {
     for (size_t i = 0; i < paths->texts.size(); i++)
         values[i].type = NRS_JSON_ABSENT;
     if (record->type == NRS_JSON_OBJECT)
-        s_pick(s_handle<element>(record->as.inside).get_object().value_unsafe(), paths, paths->nodes[0],
-               values);
+        s_pick(s_handle<element>(record->as.inside).get_object().value_unsafe(), paths,
+               paths->nodes[0], values);
 }

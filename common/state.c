@@ -46,6 +46,7 @@ struct nrs_state {
     uint32_t buckets;        // a power of two
     unsigned shift;          // of a key's first 64 bits, to give its bucket
     uint8_t *marks;          // buckets * SLOTS
+    uint8_t *tags;           // buckets * SLOTS: a byte of each key, so that a look into a bucket meets one cache line
     uint8_t *entries;        // buckets * SLOTS * entry_bytes
     nrs_buf_t changed;       // slots (u32) that have changed since the last save
     nrs_buf_t delta;         // the next record; begins with what was folded before it was saved
@@ -65,6 +66,13 @@ static inline uint32_t
 s_bucket(const nrs_state_t *self, const uint8_t *key)
 {
     return self->shift == 64 ? 0 : (uint32_t)(nrs_get_be64(key) >> self->shift);
+}
+
+// A byte that the bucket does not follow from.
+static inline uint8_t
+s_tag(const uint8_t *key)
+{
+    return key[NRS_STATE_KEY_BYTES - 1];
 }
 
 static inline uint8_t *
@@ -92,7 +100,8 @@ s_find(const nrs_state_t *self, const uint8_t *key)
 {
     uint32_t first = s_bucket(self, key) * SLOTS;
     for (uint32_t slot = first; slot < first + SLOTS; slot++)
-        if (self->marks[slot] && memcmp(s_entry(self, slot), key, NRS_STATE_KEY_BYTES) == 0)
+        if (self->tags[slot] == s_tag(key) && self->marks[slot] &&
+            memcmp(s_entry(self, slot), key, NRS_STATE_KEY_BYTES) == 0)
             return slot;
     return NO_SLOT;
 }
@@ -172,6 +181,7 @@ s_make_room(nrs_state_t *self, nrs_txn_t *txn, const uint8_t *key, uint32_t *ret
     }
     memcpy(s_entry(self, slot), key, NRS_STATE_KEY_BYTES);
     self->marks[slot] = USED | RECENT;
+    self->tags[slot] = s_tag(key);
     *ret_slot = slot;
     return NRS_OK;
 }
@@ -402,7 +412,7 @@ s_replay(nrs_state_t *self, nrs_txn_t *txn)
 static void
 s_size(nrs_state_t *self, size_t memory_bytes)
 {
-    size_t bucket_bytes = SLOTS * (self->entry_bytes + 1);
+    size_t bucket_bytes = SLOTS * (self->entry_bytes + 2);
     self->buckets = 1;
     self->shift = 64;
     while ((size_t)self->buckets * 2 * bucket_bytes <= memory_bytes) {
@@ -410,6 +420,7 @@ s_size(nrs_state_t *self, size_t memory_bytes)
         self->shift--;
     }
     self->marks = nrs_alloc0((size_t)self->buckets * SLOTS, 1);
+    self->tags = nrs_alloc0((size_t)self->buckets * SLOTS, 1);
     self->entries = nrs_alloc0((size_t)self->buckets * SLOTS, self->entry_bytes);
 }
 
@@ -449,6 +460,7 @@ nrs_state_destroy(nrs_state_t **self_p)
     nrs_buf_free(&self->changed);
     nrs_buf_free(&self->delta);
     free(self->marks);
+    free(self->tags);
     free(self->entries);
     free(self);
     *self_p = NULL;

@@ -15,12 +15,11 @@ enum {
     STORE_VERSION = 1,     // of the table set and of the store's own record
     PATH_ROOM = 4096,
     ROOM_PERCENT = 85,     // intake stops here, so that trimming always has pages to copy into
-    RESIDENT_EVERY = 64,   // commits between two looks at how much of the map is mapped in
 };
 
 static const uint64_t s_bytes_max_default = UINT64_C(64) << 30;
 static const uint64_t s_map_start = UINT64_C(1) << 30;
-static const uint64_t s_resident_default = UINT64_C(64) << 20;
+static const uint64_t s_resident_default = UINT64_C(32) << 20;
 static const char s_record_key[] = "noroshi.store";
 static const char s_record_magic[] = "NRSTORE";
 
@@ -34,6 +33,8 @@ struct nrs_store {
     uint64_t resident_bytes;
     uint64_t commits;
     uint64_t map_bytes;    // size of the map now; grows towards bytes_max
+    void *map;             // where it is; NULL: not looked for yet
+    uint64_t map_found_bytes;
     uint64_t written;      // bytes put since the map was last let go
     unsigned open_txns;    // the map can only grow while there is none
 };
@@ -263,13 +264,37 @@ nrs_store_has_room(nrs_store_t *self)
     return s_used_pages(self) * page < limit;
 }
 
+// Where the file is mapped: LMDB does not tell, the kernel does. The map moves when it grows.
+static void
+s_find_map(nrs_store_t *self)
+{
+    struct stat file;
+    int fd;
+    char line[512];
+    self->map = NULL;
+    if (mdb_env_get_fd(self->env, &fd) || fstat(fd, &file) != 0)
+        return;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && fgets(line, sizeof line, maps)) {
+        unsigned long from, to, inode;
+        if (sscanf(line, "%lx-%lx %*s %*x %*x:%*x %lu", &from, &to, &inode) == 3 && inode == file.st_ino) {
+            self->map = (void *)from;
+            self->map_found_bytes = to - from;
+            break;
+        }
+    }
+    if (maps)
+        fclose(maps);
+}
+
 // Let go of mapped pages: they stay in the page cache, but no longer count as this process's memory.
 static void
 s_trim_resident(nrs_store_t *self)
 {
-    MDB_envinfo info;
-    if (mdb_env_info(self->env, &info) == 0 && info.me_mapaddr)
-        madvise(info.me_mapaddr, (info.me_last_pgno + 1) * s_page_bytes(self), MADV_DONTNEED);
+    if (!self->map || self->map_found_bytes != self->map_bytes)
+        s_find_map(self);
+    if (self->map)
+        madvise(self->map, self->map_found_bytes, MADV_DONTNEED);
 }
 
 // --- transactions ----------------------------------------------------------------------------------
@@ -315,7 +340,8 @@ nrs_txn_commit(nrs_txn_t **self_p)
     nrs_txn_destroy(self_p);
     if (code)
         return s_err(code);
-    if (++store->commits % RESIDENT_EVERY == 0 && store->written > store->resident_bytes) {
+    store->commits++;
+    if (store->written > store->resident_bytes) {
         s_trim_resident(store);
         store->written = 0;
     }

@@ -16,7 +16,7 @@ typedef unsigned nrs_store_table_t;
 typedef struct nrs_store_options {
     const char *path;        // directory, made when missing (mode 0700)
     uint64_t bytes_max;      // the file never grows beyond; 0: 64 GiB
-    uint64_t resident_bytes; // how much of the file may stay mapped in this process; 0: 64 MiB
+    uint64_t resident_bytes; // how much may be written before the mapped pages are let go of; 0: 32 MiB
     bool read_only;          // for a look from outside; no writer is disturbed
 } nrs_store_options_t;
 

@@ -2,11 +2,17 @@
 
 #include "common/codec.h"
 
-enum { S_NAME_MAX = 128, S_SOURCE_MAX = 64, S_FORMAT_MAX = 16, S_REASON_MAX = 64, S_PLACE_MAX = 256 };
+enum {
+    S_NAME_MAX = 128,
+    S_SOURCE_MAX = 64,
+    S_FORMAT_MAX = 16,
+    S_REASON_MAX = 64,
+    S_PLACE_MAX = 256
+};
 enum { S_COMMON = 3, S_REQUEST = 7, S_CREDIT = 4, S_RECEIPT = 12, S_REJECTION = 4 };
 enum { S_POSITIONS_MAX = 64 }; // of a header of a later minor version
 
-// --- the beginning that all headers share: [version, verb, id, ...] -----------------------------------------
+// --- the beginning that all headers share: [version, verb, id, ...] ------------------------------
 static void
 s_pack_common(nrs_buf_t *into, uint32_t count, nrs_submit_verb_t verb, const uint8_t *id)
 {
@@ -27,8 +33,8 @@ s_walk_common(nrs_walk_t *walk, uint32_t *ret_left, nrs_submit_verb_t *ret_verb,
         return NRS_E_FORMAT;
     if (version != NRS_SUBMIT_VERSION)
         return NRS_E_VERSION;
-    if (nrs_walk_uint(walk, NRS_SUBMIT_RECEIPT, &verb) || nrs_walk_bin(walk, NRS_SUBMIT_ID_BYTES, &id) ||
-        id.size != NRS_SUBMIT_ID_BYTES || verb == 0)
+    if (nrs_walk_uint(walk, NRS_SUBMIT_RECEIPT, &verb) ||
+        nrs_walk_bin(walk, NRS_SUBMIT_ID_BYTES, &id) || id.size != NRS_SUBMIT_ID_BYTES || verb == 0)
         return NRS_E_FORMAT;
     *ret_verb = (nrs_submit_verb_t)verb;
     *ret_left -= S_COMMON;
@@ -64,7 +70,7 @@ s_walk_text(nrs_walk_t *walk, size_t max, nrs_bytes_t *ret_text)
     return err ? err : nrs_utf8_ok(*ret_text) ? NRS_OK : NRS_E_FORMAT;
 }
 
-// --- requests ----------------------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 void
 nrs_submit_encode_request(const nrs_submit_request_t *request, nrs_buf_t *into)
 {
@@ -96,7 +102,7 @@ nrs_submit_decode_request(nrs_bytes_t header, nrs_submit_request_t *ret_request)
     return NRS_OK;
 }
 
-// --- replies -----------------------------------------------------------------------------------------------
+// --- replies -------------------------------------------------------------------------------------
 static void
 s_pack_rejection(const nrs_submit_rejection_t *rejection, nrs_buf_t *into)
 {

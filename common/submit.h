@@ -1,6 +1,6 @@
-// submit.h - the messages of the submit protocol: reports in, credit and a receipt back (proto/submit.md)
-// Shape:    a message is a header frame (msgpack array) and, for DATA and WHOLE, one frame of data.
-// Threads:  everything here may be used from any thread.
+// submit.h - the messages of the submit protocol: reports in, credit and a receipt back
+// (proto/submit.md) Shape:    a message is a header frame (msgpack array) and, for DATA and WHOLE,
+// one frame of data. Threads:  everything here may be used from any thread.
 
 #ifndef NRS_SUBMIT_H
 #define NRS_SUBMIT_H
@@ -10,9 +10,9 @@
 
 enum { NRS_SUBMIT_VERSION = 1 };
 enum { NRS_SUBMIT_ID_BYTES = 16 };
-enum { NRS_SUBMIT_DATA_MAX = 1 << 20 };      // data frame of one message
-enum { NRS_SUBMIT_REJECTIONS_MAX = 20 };     // told in a receipt; the others are only counted
-enum { NRS_SUBMIT_REJECTION_BYTES_MAX = 256 };// of the record, in a receipt
+enum { NRS_SUBMIT_DATA_MAX = 1 << 20 };        // data frame of one message
+enum { NRS_SUBMIT_REJECTIONS_MAX = 20 };       // told in a receipt; the others are only counted
+enum { NRS_SUBMIT_REJECTION_BYTES_MAX = 256 }; // of the record, in a receipt
 enum { NRS_SUBMIT_TEXT_MAX = 512 };
 
 typedef enum nrs_submit_verb {
@@ -27,7 +27,8 @@ typedef enum nrs_submit_verb {
 // What a submitter sends. BEGIN and WHOLE say all of it; DATA and END only id and sequence.
 typedef struct nrs_submit_request {
     nrs_submit_verb_t verb;
-    uint8_t id[NRS_SUBMIT_ID_BYTES]; // chosen by the submitter at random; the same for the same bytes sent again
+    uint8_t id[NRS_SUBMIT_ID_BYTES]; // chosen by the submitter at random; the same for the same
+                                     // bytes sent again
     uint64_t sequence;               // DATA: 1, 2, ...
     nrs_bytes_t source;              // up to 64 bytes
     nrs_bytes_t format;              // empty: as the source is declared
@@ -37,7 +38,8 @@ typedef struct nrs_submit_request {
 // Append the header frame.
 void
 nrs_submit_encode_request(const nrs_submit_request_t *request, nrs_buf_t *into);
-// Texts borrow from `header`. Errors: NRS_E_FORMAT, NRS_E_LIMIT, NRS_E_VERSION (a major version that we do not know).
+// Texts borrow from `header`. Errors: NRS_E_FORMAT, NRS_E_LIMIT, NRS_E_VERSION (a major version
+// that we do not know).
 NRS_MUST_CHECK nrs_err_t
 nrs_submit_decode_request(nrs_bytes_t header, nrs_submit_request_t *ret_request);
 

@@ -31,12 +31,14 @@ ingest_destroy(ingest_t **self_p)
     *self_p = NULL;
 }
 
-// --- open --------------------------------------------------------------------------------------------------
+// --- open ----------------------------------------------------------------------------------------
 static void
 s_count(nrs_metrics_t *metrics, ingest_batch_t *batch)
 {
-    batch->accepted = nrs_metrics_counter(metrics, "noroshi_ingest_accepted_total", NULL, "New events.");
-    batch->knew = nrs_metrics_counter(metrics, "noroshi_ingest_known_total", NULL, "Events that were here already.");
+    batch->accepted =
+        nrs_metrics_counter(metrics, "noroshi_ingest_accepted_total", NULL, "New events.");
+    batch->knew = nrs_metrics_counter(metrics, "noroshi_ingest_known_total", NULL,
+                                      "Events that were here already.");
     batch->rejected = nrs_metrics_counter(metrics, "noroshi_ingest_rejected_total", NULL,
                                           "Records that became dead letters.");
     batch->skipped = nrs_metrics_counter(metrics, "noroshi_ingest_skipped_total", NULL,
@@ -122,7 +124,8 @@ s_open(const nrs_stage_context_t *context, nrs_problem_t *reterr, void **ret_me)
     NRS_AUTO(ingest) self = nrs_new0(ingest_t);
     self->context = *context;
     s_count(context->metrics, &self->batch);
-    nrs_err_t err = ingest_sources_open(context->config, context->directory, reterr, &self->sources);
+    nrs_err_t err =
+        ingest_sources_open(context->config, context->directory, reterr, &self->sources);
     if (err)
         return err;
     err = ingest_known_open(context->store, (uint64_t)config->known_max, &self->known);
@@ -146,7 +149,7 @@ s_close(void **me_p)
     *me_p = NULL;
 }
 
-// --- a batch -----------------------------------------------------------------------------------------------
+// --- a batch -------------------------------------------------------------------------------------
 static void
 s_committed(void *me)
 {
@@ -207,7 +210,7 @@ s_retry(void *me, const nrs_dead_kept_t *dead, nrs_out_t *out)
     return ingest_retry(self->sources, dead, &self->batch);
 }
 
-// --- questions -----------------------------------------------------------------------------------------------
+// --- questions -----------------------------------------------------------------------------------
 static nrs_err_t
 s_ask(void *me, const char *verb, nrs_bytes_t argument, nrs_txn_t *txn, nrs_buf_t *reply)
 {
@@ -225,8 +228,9 @@ s_ask(void *me, const char *verb, nrs_bytes_t argument, nrs_txn_t *txn, nrs_buf_
     }
     if (err)
         return err;
-    nrs_buf_printf(reply, "{\"instance\":%u,\"lane\":%u,\"epoch\":%u,\"offset\":%llu}", self->context.instance->number,
-                   place.lane, place.epoch, (unsigned long long)place.offset);
+    nrs_buf_printf(reply, "{\"instance\":%u,\"lane\":%u,\"epoch\":%u,\"offset\":%llu}",
+                   self->context.instance->number, place.lane, place.epoch,
+                   (unsigned long long)place.offset);
     return NRS_OK;
 }
 

@@ -1,4 +1,5 @@
-// ingest.h - the stage: takes reports in, from the submit socket and the spool, and gives each its origin layer
+// ingest.h - the stage: takes reports in, from the submit socket and the spool, and gives each its
+// origin layer
 #ifndef INGEST_H
 #define INGEST_H
 

@@ -1,5 +1,5 @@
-// ingest_format.h - what a format is to the reader, and what the reader is to a format; for ingest_format_*.c only
-// Threads:  an object belongs to the thread that uses it.
+// ingest_format.h - what a format is to the reader, and what the reader is to a format; for
+// ingest_format_*.c only Threads:  an object belongs to the thread that uses it.
 
 #ifndef INGEST_FORMAT_H
 #define INGEST_FORMAT_H
@@ -14,7 +14,8 @@ typedef struct ingest_format {
     const ingest_map_t *map; // of formats that are not mapped
     size_t map_count;
 
-    // Line formats. A line that says something about those that follow (a header); *ret_taken when it was one.
+    // Line formats. A line that says something about those that follow (a header); *ret_taken when
+    // it was one.
     nrs_err_t (*preamble)(ingest_reader_t *self, nrs_bytes_t line, bool *ret_taken);
     // Does the record end with this line? NULL: always.
     bool (*whole)(const ingest_reader_t *self, nrs_bytes_t record);
@@ -48,14 +49,14 @@ struct ingest_reader {
     ingest_limits_t limits;
     char input[INGEST_INPUT_MAX];
 
-    nrs_buf_t bytes;    // what has been put and not been read
-    size_t at;          // first unread byte
-    size_t scanned;     // bytes after `at` known to hold no line end
-    uint64_t base;      // offset of bytes.data[0] in the input
-    uint64_t dropped;   // of a line that is too long: bytes so far; 0: there is none
-    nrs_buf_t kept;     // its beginning
-    uint64_t skip_to;   // cursor of an earlier reader
-    uint64_t done;      // records of the document that are done
+    nrs_buf_t bytes;  // what has been put and not been read
+    size_t at;        // first unread byte
+    size_t scanned;   // bytes after `at` known to hold no line end
+    uint64_t base;    // offset of bytes.data[0] in the input
+    uint64_t dropped; // of a line that is too long: bytes so far; 0: there is none
+    nrs_buf_t kept;   // its beginning
+    uint64_t skip_to; // cursor of an earlier reader
+    uint64_t done;    // records of the document that are done
     bool begun, ended;
     const char *broken; // reason, when the input was given up
 
@@ -75,7 +76,8 @@ struct ingest_reader {
     uint64_t now_ms;
 };
 
-// The record under way, from self->values; `raw` is what becomes a dead letter when it can't be taken.
+// The record under way, from self->values; `raw` is what becomes a dead letter when it can't be
+// taken.
 NRS_MUST_CHECK nrs_err_t
 ingest_reader_record(ingest_reader_t *self, nrs_bytes_t raw);
 // The same for a record of a document, whose text is made again only when it is needed.
@@ -84,7 +86,8 @@ ingest_reader_record_of(ingest_reader_t *self, const nrs_json_value_t *record);
 NRS_MUST_CHECK nrs_err_t
 ingest_reader_reject(ingest_reader_t *self, const char *reason, const char *text, nrs_bytes_t raw);
 NRS_MUST_CHECK nrs_err_t
-ingest_reader_reject_of(ingest_reader_t *self, const char *reason, const char *text, const nrs_json_value_t *record);
+ingest_reader_reject_of(ingest_reader_t *self, const char *reason, const char *text,
+                        const nrs_json_value_t *record);
 // Give the whole input up.
 NRS_MUST_CHECK nrs_err_t
 ingest_reader_break(ingest_reader_t *self, const char *reason, const char *text, nrs_bytes_t raw);

@@ -1,10 +1,11 @@
-// RFC 4180, as it occurs: blanks around quoted fields, comments before the header, the header in the last comment.
-// Columns are found by their names: feeds insert new ones without notice.
+// RFC 4180, as it occurs: blanks around quoted fields, comments before the header, the header in
+// the last comment. Columns are found by their names: feeds insert new ones without notice.
 #include "services/ingest/ingest_format.h"
 
 typedef enum s_end { S_END_FIELD, S_END_ROW, S_END_OPEN, S_END_BAD } s_end_t;
 
-// Where the quoted field that starts at row[*at] ends; doubled quotes are undone into `scratch`, which has room.
+// Where the quoted field that starts at row[*at] ends; doubled quotes are undone into `scratch`,
+// which has room.
 static s_end_t
 s_quoted(nrs_bytes_t row, size_t *at, nrs_buf_t *scratch, nrs_bytes_t *ret_field)
 {
@@ -70,7 +71,7 @@ s_whole(const ingest_reader_t *self, nrs_bytes_t record)
     return end != S_END_OPEN;
 }
 
-// --- the header --------------------------------------------------------------------------------------------
+// --- the header ----------------------------------------------------------------------------------
 static void
 s_column(ingest_reader_t *self, nrs_bytes_t name)
 {
@@ -112,9 +113,11 @@ s_header(ingest_reader_t *self, nrs_bytes_t line)
             s_column(self, name);
     }
     if (end != S_END_ROW)
-        return ingest_reader_break(self, "header", "the header is no CSV row, or has too many columns", line);
+        return ingest_reader_break(self, "header",
+                                   "the header is no CSV row, or has too many columns", line);
     if (!s_has_value(self))
-        return ingest_reader_break(self, "header", "the header lacks the column that is mapped to value", line);
+        return ingest_reader_break(self, "header",
+                                   "the header lacks the column that is mapped to value", line);
     return NRS_OK;
 }
 
@@ -139,7 +142,8 @@ s_preamble(ingest_reader_t *self, nrs_bytes_t line, bool *ret_taken)
         return NRS_OK;
     }
     if (is_comment) {
-        nrs_bytes_t said = ingest_trim(nrs_bytes(text.data + comment.size, text.size - comment.size));
+        nrs_bytes_t said =
+            ingest_trim(nrs_bytes(text.data + comment.size, text.size - comment.size));
         if (said.size && self->source->header == INGEST_HEADER_COMMENT) {
             nrs_buf_reset(&self->columns.comment);
             nrs_buf_put(&self->columns.comment, said.data, said.size);
@@ -152,7 +156,7 @@ s_preamble(ingest_reader_t *self, nrs_bytes_t line, bool *ret_taken)
     return s_header(self, line);
 }
 
-// --- rows --------------------------------------------------------------------------------------------------
+// --- rows ----------------------------------------------------------------------------------------
 static bool
 s_says_nothing(nrs_bytes_t field)
 {
@@ -176,17 +180,25 @@ s_line(ingest_reader_t *self, nrs_bytes_t line)
     for (size_t i = 0; i < columns->count && end == S_END_FIELD; i++) {
         end = s_field(line, self->source->delimiter, &at, &columns->scratch, &field);
         if (end > S_END_ROW)
-            return ingest_reader_reject(self, "csv", end == S_END_OPEN ? "a quote is not closed" :
-                                        "a quoted field goes on behind its quote", line);
+            return ingest_reader_reject(self, "csv",
+                                        end == S_END_OPEN
+                                            ? "a quote is not closed"
+                                            : "a quoted field goes on behind its quote",
+                                        line);
         field = ingest_trim(field);
         if (columns->slots[i] >= 0 && !s_says_nothing(field))
-            self->values[columns->slots[i]] = (nrs_json_value_t){ .type = NRS_JSON_TEXT, .text = field };
+            self->values[columns->slots[i]] =
+                (nrs_json_value_t){ .type = NRS_JSON_TEXT, .text = field };
     }
     if (end == S_END_FIELD && at < line.size)
-        return ingest_reader_reject(self, "columns", "the row has more fields than the header", line);
+        return ingest_reader_reject(self, "columns", "the row has more fields than the header",
+                                    line);
     return ingest_reader_record(self, line);
 }
 
 const ingest_format_t ingest_format_csv = {
-    .mapped = true, .preamble = s_preamble, .whole = s_whole, .line = s_line,
+    .mapped = true,
+    .preamble = s_preamble,
+    .whole = s_whole,
+    .line = s_line,
 };

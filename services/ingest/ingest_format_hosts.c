@@ -1,4 +1,5 @@
-// "0.0.0.0 name name # comment", as in /etc/hosts: the address is where the name is sent, the names are the indicators.
+// "0.0.0.0 name name # comment", as in /etc/hosts: the address is where the name is sent, the names
+// are the indicators.
 #include "common/net.h"
 #include "services/ingest/ingest_format.h"
 
@@ -7,7 +8,7 @@ s_token(nrs_bytes_t *rest)
 {
     *rest = ingest_trim(*rest);
     size_t length = 0;
-    while (length < rest->size && rest->data[length] > ' ')
+    while (length < rest->size && !ingest_blank(rest->data[length]))
         length++;
     nrs_bytes_t token = nrs_bytes(rest->data, length);
     *rest = nrs_bytes(rest->data + length, rest->size - length);
@@ -18,9 +19,11 @@ s_token(nrs_bytes_t *rest)
 static bool
 s_own(nrs_bytes_t name)
 {
-    static const char *const names[] = { "localhost", "localhost.localdomain", "local", "broadcasthost", "0.0.0.0",
-                                         "ip6-localhost", "ip6-loopback", "ip6-localnet", "ip6-mcastprefix",
-                                         "ip6-allnodes", "ip6-allrouters", "ip6-allhosts" };
+    static const char *const names[] = {
+        "localhost",       "localhost.localdomain", "local",          "broadcasthost",
+        "0.0.0.0",         "ip6-localhost",         "ip6-loopback",   "ip6-localnet",
+        "ip6-mcastprefix", "ip6-allnodes",          "ip6-allrouters", "ip6-allhosts"
+    };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (nrs_bytes_is(name, names[i]))
             return true;

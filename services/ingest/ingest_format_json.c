@@ -21,7 +21,8 @@ s_line(ingest_reader_t *self, nrs_bytes_t line)
         return NRS_OK;
     nrs_json_value_t record;
     if (nrs_json_parse(self->json, text, &record))
-        return ingest_reader_reject(self, nrs_json_reason(self->json), nrs_json_problem(self->json), line);
+        return ingest_reader_reject(self, nrs_json_reason(self->json), nrs_json_problem(self->json),
+                                    line);
     if (!s_pick(self, &record))
         return ingest_reader_reject(self, "record-type", "a line is an object or a text", line);
     return ingest_reader_record(self, line);
@@ -48,11 +49,14 @@ s_open(ingest_reader_t *self, nrs_bytes_t document)
     nrs_json_value_t root, *records = nrs_new0(nrs_json_value_t);
     self->state = records;
     if (nrs_json_parse(self->json, document, &root))
-        return ingest_reader_break(self, nrs_json_reason(self->json), nrs_json_problem(self->json), document);
+        return ingest_reader_break(self, nrs_json_reason(self->json), nrs_json_problem(self->json),
+                                   document);
     if (s_find(self, &root, records))
-        return ingest_reader_break(self, "records-missing", "there is nothing at the path `records`", document);
+        return ingest_reader_break(self, "records-missing",
+                                   "there is nothing at the path `records`", document);
     if (records->type != NRS_JSON_LIST && records->type != NRS_JSON_OBJECT)
-        return ingest_reader_break(self, "record-type", "what stands at `records` is no list and no object", document);
+        return ingest_reader_break(self, "record-type",
+                                   "what stands at `records` is no list and no object", document);
     self->walk = nrs_json_walk(records);
     return NRS_OK;
 }
@@ -71,7 +75,8 @@ s_next(ingest_reader_t *self)
     if (self->done >= self->skip_to)
         err = s_pick(self, &record)
                   ? ingest_reader_record_of(self, &record)
-                  : ingest_reader_reject_of(self, "record-type", "a record is an object or a text", &record);
+                  : ingest_reader_reject_of(self, "record-type", "a record is an object or a text",
+                                            &record);
     if (!err)
         self->walk = walk; // otherwise it is read again
     return err;
@@ -87,5 +92,10 @@ s_close(ingest_reader_t *self)
 
 const ingest_format_t ingest_format_jsonl = { .mapped = true, .json = true, .line = s_line };
 const ingest_format_t ingest_format_json = {
-    .document = true, .mapped = true, .json = true, .open = s_open, .next = s_next, .close = s_close,
+    .document = true,
+    .mapped = true,
+    .json = true,
+    .open = s_open,
+    .next = s_next,
+    .close = s_close,
 };

@@ -18,8 +18,9 @@ s_line(ingest_reader_t *self, nrs_bytes_t line)
         return NRS_OK;
     if (!nrs_utf8_ok(line))
         return ingest_reader_reject(self, "utf8", "the line is not UTF-8", line);
-    self->values[0] = (nrs_json_value_t){ .type = NRS_JSON_TEXT,
-                                          .text = ingest_trim(s_uncommented(text, self->source->comment)) };
+    self->values[0] =
+        (nrs_json_value_t){ .type = NRS_JSON_TEXT,
+                            .text = ingest_trim(s_uncommented(text, self->source->comment)) };
     return ingest_reader_record(self, line);
 }
 

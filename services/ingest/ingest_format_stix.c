@@ -1,5 +1,5 @@
-// STIX 2.1: indicators with simple patterns, and the observables that are indicators themselves. Everything else in a
-// bundle is skipped and counted.
+// STIX 2.1: indicators with simple patterns, and the observables that are indicators themselves.
+// Everything else in a bundle is skipped and counted.
 #include <stdlib.h>
 
 #include "services/ingest/ingest_format.h"
@@ -7,8 +7,21 @@
 #include "services/ingest/ingest_stix_pattern.h"
 
 typedef enum s_slot {
-    S_VALUE, S_KIND, S_OBSERVED, S_EXPIRES, S_CONFIDENCE, S_CLAIM, S_TAGS, S_DESCRIPTION, S_RECORD, S_TLP, S_PAP,
-    S_FORM, S_PORT, S_LANG, S_SLOT_MAX
+    S_VALUE,
+    S_KIND,
+    S_OBSERVED,
+    S_EXPIRES,
+    S_CONFIDENCE,
+    S_CLAIM,
+    S_TAGS,
+    S_DESCRIPTION,
+    S_RECORD,
+    S_TLP,
+    S_PAP,
+    S_FORM,
+    S_PORT,
+    S_LANG,
+    S_SLOT_MAX
 } s_slot_t;
 
 static const ingest_map_t s_map[S_SLOT_MAX] = {
@@ -50,7 +63,8 @@ s_text(const nrs_json_value_t *object, const char *name)
 static void
 s_put(ingest_reader_t *self, s_slot_t slot, nrs_bytes_t text)
 {
-    self->values[slot] = (nrs_json_value_t){ .type = text.size ? NRS_JSON_TEXT : NRS_JSON_ABSENT, .text = text };
+    self->values[slot] =
+        (nrs_json_value_t){ .type = text.size ? NRS_JSON_TEXT : NRS_JSON_ABSENT, .text = text };
 }
 
 static void
@@ -59,7 +73,7 @@ s_put_word(ingest_reader_t *self, s_slot_t slot, nrs_enum_id_t id, uint64_t numb
     s_put(self, slot, number ? nrs_text(nrs_enum_word(id, number)) : NRS_NONE);
 }
 
-// --- what all objects share --------------------------------------------------------------------------------
+// --- what all objects share ----------------------------------------------------------------------
 static void
 s_common(ingest_reader_t *self, const nrs_json_value_t *object)
 {
@@ -75,14 +89,15 @@ s_common(ingest_reader_t *self, const nrs_json_value_t *object)
 
 // One event; the value and its kind come on top of what the object says.
 static nrs_err_t
-s_report(ingest_reader_t *self, const nrs_json_value_t *object, uint64_t kind, nrs_json_value_t value)
+s_report(ingest_reader_t *self, const nrs_json_value_t *object, uint64_t kind,
+         nrs_json_value_t value)
 {
     s_put_word(self, S_KIND, NRS_ENUM_KIND, kind);
     self->values[S_VALUE] = value;
     return ingest_reader_record_of(self, object);
 }
 
-// --- indicators ----------------------------------------------------------------------------------------------
+// --- indicators ----------------------------------------------------------------------------------
 // The first label that is an RSIT type, by the source's table or by itself.
 static nrs_bytes_t
 s_claim_in(ingest_reader_t *self, const nrs_json_value_t *words)
@@ -90,7 +105,8 @@ s_claim_in(ingest_reader_t *self, const nrs_json_value_t *words)
     nrs_json_walk_t walk = nrs_json_walk(words);
     nrs_json_value_t word;
     while (nrs_json_walk_next(&walk, NULL, &word)) {
-        nrs_bytes_t claim = word.type == NRS_JSON_TEXT ? ingest_source_claim(self->source, word.text) : NRS_NONE;
+        nrs_bytes_t claim =
+            word.type == NRS_JSON_TEXT ? ingest_source_claim(self->source, word.text) : NRS_NONE;
         if (claim.size && nrs_enum_number(NRS_ENUM_TYPE, claim))
             return claim;
     }
@@ -111,7 +127,8 @@ s_describe(ingest_reader_t *self, const nrs_json_value_t *object)
     self->values[S_EXPIRES] = s_get(object, "valid_until");
     self->values[S_LANG] = s_get(object, "lang");
     nrs_json_value_t revoked = s_get(object, "revoked");
-    if (revoked.type == NRS_JSON_BOOL && revoked.as.number) { // it happened when the object was last changed
+    if (revoked.type == NRS_JSON_BOOL &&
+        revoked.as.number) { // it happened when the object was last changed
         s_put_word(self, S_FORM, NRS_ENUM_FORM, NRS_FORM_WITHDRAWAL);
         self->values[S_OBSERVED] = s_get(object, "modified");
     }
@@ -125,11 +142,13 @@ s_pattern(ingest_reader_t *self, const nrs_json_value_t *object)
     if (ingest_stix_pattern_read(s_text(object, "pattern"), &bundle->terms, &text))
         return ingest_reader_reject_of(self, "stix-pattern", text, object);
     if (bundle->terms.port)
-        self->values[S_PORT] = (nrs_json_value_t){ .type = NRS_JSON_UINT, .as.number = bundle->terms.port };
+        self->values[S_PORT] =
+            (nrs_json_value_t){ .type = NRS_JSON_UINT, .as.number = bundle->terms.port };
     for (size_t i = 0; i < bundle->terms.count; i++) {
         const ingest_term_t *term = &bundle->terms.items[i];
         nrs_json_value_t value = { .type = NRS_JSON_TEXT,
-                                   .text = nrs_bytes(bundle->terms.texts.data + term->at, term->size) };
+                                   .text =
+                                       nrs_bytes(bundle->terms.texts.data + term->at, term->size) };
         nrs_err_t err = s_report(self, object, term->kind, value);
         if (err)
             return err;
@@ -143,7 +162,9 @@ s_indicator(ingest_reader_t *self, const nrs_json_value_t *object)
     static const struct {
         const char *word;
         uint64_t kind;
-    } rules[] = { { "yara", NRS_KIND_YARA }, { "sigma", NRS_KIND_SIGMA }, { "snort", NRS_KIND_SNORT },
+    } rules[] = { { "yara", NRS_KIND_YARA },
+                  { "sigma", NRS_KIND_SIGMA },
+                  { "snort", NRS_KIND_SNORT },
                   { "suricata", NRS_KIND_SNORT } };
     nrs_bytes_t type = s_text(object, "pattern_type");
     s_common(self, object);
@@ -153,10 +174,11 @@ s_indicator(ingest_reader_t *self, const nrs_json_value_t *object)
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
         if (nrs_bytes_is(type, rules[i].word))
             return s_report(self, object, rules[i].kind, s_get(object, "pattern"));
-    return ingest_reader_reject_of(self, "stix-pattern", "the pattern_type is none that can be read here", object);
+    return ingest_reader_reject_of(self, "stix-pattern",
+                                   "the pattern_type is none that can be read here", object);
 }
 
-// --- observables -------------------------------------------------------------------------------------------
+// --- observables ---------------------------------------------------------------------------------
 static nrs_err_t
 s_hashes(ingest_reader_t *self, const nrs_json_value_t *object, bool certificate)
 {
@@ -186,10 +208,14 @@ s_observable(ingest_reader_t *self, const nrs_json_value_t *object, nrs_bytes_t 
     static const struct {
         const char *type, *property;
         uint64_t kind;
-    } plain[] = { { "domain-name", "value", NRS_KIND_DOMAIN },     { "url", "value", NRS_KIND_URL },
-                  { "ipv4-addr", "value", NRS_KIND_IPV4 },         { "ipv6-addr", "value", NRS_KIND_IPV6 },
-                  { "email-addr", "value", NRS_KIND_EMAIL },       { "autonomous-system", "number", NRS_KIND_ASN },
-                  { "mutex", "name", NRS_KIND_MUTEX },             { "windows-registry-key", "key", NRS_KIND_REGISTRY_KEY } };
+    } plain[] = { { "domain-name", "value", NRS_KIND_DOMAIN },
+                  { "url", "value", NRS_KIND_URL },
+                  { "ipv4-addr", "value", NRS_KIND_IPV4 },
+                  { "ipv6-addr", "value", NRS_KIND_IPV6 },
+                  { "email-addr", "value", NRS_KIND_EMAIL },
+                  { "autonomous-system", "number", NRS_KIND_ASN },
+                  { "mutex", "name", NRS_KIND_MUTEX },
+                  { "windows-registry-key", "key", NRS_KIND_REGISTRY_KEY } };
     for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++)
         if (nrs_bytes_is(type, plain[i].type)) {
             s_common(self, object);
@@ -204,14 +230,16 @@ s_observable(ingest_reader_t *self, const nrs_json_value_t *object, nrs_bytes_t 
     return NRS_OK;
 }
 
-// --- the bundle --------------------------------------------------------------------------------------------
+// --- the bundle ----------------------------------------------------------------------------------
 static nrs_err_t
 s_object(ingest_reader_t *self, const nrs_json_value_t *object)
 {
     nrs_bytes_t type = s_text(object, "type");
     if (type.size == 0)
-        return ingest_reader_reject_of(self, "stix-object", "a STIX object with a type is wanted", object);
-    return nrs_bytes_is(type, "indicator") ? s_indicator(self, object) : s_observable(self, object, type);
+        return ingest_reader_reject_of(self, "stix-object", "a STIX object with a type is wanted",
+                                       object);
+    return nrs_bytes_is(type, "indicator") ? s_indicator(self, object)
+                                           : s_observable(self, object, type);
 }
 
 // Markings come first, wherever they stand in the bundle.
@@ -232,9 +260,11 @@ s_open(ingest_reader_t *self, nrs_bytes_t document)
     s_bundle_t *bundle = nrs_new0(s_bundle_t);
     self->state = bundle;
     if (nrs_json_parse(self->json, document, &root))
-        return ingest_reader_break(self, nrs_json_reason(self->json), nrs_json_problem(self->json), document);
+        return ingest_reader_break(self, nrs_json_reason(self->json), nrs_json_problem(self->json),
+                                   document);
     nrs_json_value_t objects = s_get(&root, "objects");
-    bool envelope = nrs_bytes_is(s_text(&root, "type"), "bundle") || objects.type == NRS_JSON_LIST; // or TAXII's
+    bool envelope = nrs_bytes_is(s_text(&root, "type"), "bundle") ||
+                    objects.type == NRS_JSON_LIST; // or TAXII's
     if (envelope && objects.type == NRS_JSON_ABSENT)
         return NRS_OK; // a bundle may be empty
     bundle->objects = envelope ? objects : root;
@@ -272,5 +302,11 @@ s_close(ingest_reader_t *self)
 }
 
 const ingest_format_t ingest_format_stix = {
-    .document = true, .json = true, .map = s_map, .map_count = S_SLOT_MAX, .open = s_open, .next = s_next, .close = s_close,
+    .document = true,
+    .json = true,
+    .map = s_map,
+    .map_count = S_SLOT_MAX,
+    .open = s_open,
+    .next = s_next,
+    .close = s_close,
 };

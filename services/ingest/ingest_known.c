@@ -3,8 +3,10 @@
 #include <stdlib.h>
 
 enum { S_VALUE_BYTES = 14 };
-enum { S_AGE_IDS_MAX = 4000 };  // in one record of the age table: 64,000 bytes
-enum { S_DROP_FACTOR = 2 };     // at most so many times what the batch brought goes: the table shrinks, slowly
+enum { S_AGE_IDS_MAX = 4000 }; // in one record of the age table: 64,000 bytes
+enum {
+    S_DROP_FACTOR = 2
+}; // at most so many times what the batch brought goes: the table shrinks, slowly
 
 typedef struct s_entry {
     uint8_t id[NRS_ID_BYTES];
@@ -16,7 +18,8 @@ struct ingest_known {
     uint64_t max;
     uint64_t batch; // number of the next record of the age table; 0: not yet looked up
 
-    // What the batch under way brings: a list, and a table of open addressing into it (0: free, else index + 1).
+    // What the batch under way brings: a list, and a table of open addressing into it (0: free,
+    // else index + 1).
     s_entry_t *entries; // owned
     size_t count, room;
     uint32_t *slots; // owned; twice `room` of them
@@ -51,7 +54,8 @@ ingest_known_destroy(ingest_known_t **self_p)
     *self_p = NULL;
 }
 
-// The slot that holds the id, or the free one where it would go. The end of an id is part of a SHA-256.
+// The slot that holds the id, or the free one where it would go. The end of an id is part of a
+// SHA-256.
 static uint32_t *
 s_slot(const ingest_known_t *self, const uint8_t *id)
 {
@@ -74,7 +78,8 @@ s_grow(ingest_known_t *self)
 }
 
 nrs_err_t
-ingest_known_get(ingest_known_t *self, nrs_txn_t *txn, const uint8_t id[NRS_ID_BYTES], nrs_origin_place_t *ret_place)
+ingest_known_get(ingest_known_t *self, nrs_txn_t *txn, const uint8_t id[NRS_ID_BYTES],
+                 nrs_origin_place_t *ret_place)
 {
     uint32_t pending = *s_slot(self, id);
     if (pending) {
@@ -87,13 +92,15 @@ ingest_known_get(ingest_known_t *self, nrs_txn_t *txn, const uint8_t id[NRS_ID_B
         return err;
     if (value.size != S_VALUE_BYTES)
         return NRS_E_CORRUPT;
-    *ret_place = (nrs_origin_place_t){ .lane = nrs_get_be16(value.data), .epoch = nrs_get_be32(value.data + 2),
+    *ret_place = (nrs_origin_place_t){ .lane = nrs_get_be16(value.data),
+                                       .epoch = nrs_get_be32(value.data + 2),
                                        .offset = nrs_get_be64(value.data + 6) };
     return NRS_OK;
 }
 
 void
-ingest_known_put(ingest_known_t *self, const uint8_t id[NRS_ID_BYTES], const nrs_origin_place_t *place)
+ingest_known_put(ingest_known_t *self, const uint8_t id[NRS_ID_BYTES],
+                 const nrs_origin_place_t *place)
 {
     if (self->count == self->room)
         s_grow(self);
@@ -112,7 +119,7 @@ ingest_known_forget(ingest_known_t *self)
     memset(self->slots, 0, 2 * self->room * sizeof *self->slots);
 }
 
-// --- save --------------------------------------------------------------------------------------------------
+// --- save ----------------------------------------------------------------------------------------
 static int
 s_by_id(const void *a, const void *b)
 {
@@ -163,7 +170,8 @@ s_save_age(ingest_known_t *self, nrs_txn_t *txn)
         size_t count = self->count - from < S_AGE_IDS_MAX ? self->count - from : S_AGE_IDS_MAX;
         uint8_t key[8], *room;
         nrs_put_be64(key, self->batch++);
-        nrs_err_t err = nrs_txn_reserve(txn, self->age, nrs_bytes(key, sizeof key), count * NRS_ID_BYTES, &room);
+        nrs_err_t err = nrs_txn_reserve(txn, self->age, nrs_bytes(key, sizeof key),
+                                        count * NRS_ID_BYTES, &room);
         if (err)
             return err;
         for (size_t i = 0; i < count; i++)

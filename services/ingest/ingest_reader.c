@@ -9,9 +9,9 @@
 enum { S_RECORD_LINES_MAX = 64 };
 
 static const ingest_format_t *const s_formats[INGEST_SHAPE_MAX] = {
-    [INGEST_SHAPE_LIST] = &ingest_format_list,   [INGEST_SHAPE_HOSTS] = &ingest_format_hosts,
-    [INGEST_SHAPE_CSV] = &ingest_format_csv,     [INGEST_SHAPE_JSONL] = &ingest_format_jsonl,
-    [INGEST_SHAPE_JSON] = &ingest_format_json,   [INGEST_SHAPE_STIX] = &ingest_format_stix,
+    [INGEST_SHAPE_LIST] = &ingest_format_list, [INGEST_SHAPE_HOSTS] = &ingest_format_hosts,
+    [INGEST_SHAPE_CSV] = &ingest_format_csv,   [INGEST_SHAPE_JSONL] = &ingest_format_jsonl,
+    [INGEST_SHAPE_JSON] = &ingest_format_json, [INGEST_SHAPE_STIX] = &ingest_format_stix,
 };
 
 const char *
@@ -29,10 +29,11 @@ ingest_place_print(const ingest_place_t *place, char into[INGEST_INPUT_MAX + 32]
 bool
 ingest_begins(nrs_bytes_t text, nrs_bytes_t prefix)
 {
-    return prefix.size && text.size >= prefix.size && memcmp(text.data, prefix.data, prefix.size) == 0;
+    return prefix.size && text.size >= prefix.size &&
+           memcmp(text.data, prefix.data, prefix.size) == 0;
 }
 
-// --- life ------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------
 bool
 ingest_reader_can(const ingest_source_t *source, ingest_shape_t shape)
 {
@@ -45,7 +46,8 @@ ingest_reader_can(const ingest_source_t *source, ingest_shape_t shape)
 }
 
 ingest_reader_t *
-ingest_reader_new(const ingest_source_t *source, ingest_shape_t shape, const char *input, const ingest_limits_t *limits)
+ingest_reader_new(const ingest_source_t *source, ingest_shape_t shape, const char *input,
+                  const ingest_limits_t *limits)
 {
     NRS_ASSERT(ingest_reader_can(source, shape));
     ingest_reader_t *self = nrs_new0(ingest_reader_t);
@@ -116,7 +118,7 @@ ingest_reader_held(const ingest_reader_t *self)
     return self->bytes.size + self->kept.size;
 }
 
-// --- for the formats ---------------------------------------------------------------------------------------
+// --- for the formats -----------------------------------------------------------------------------
 nrs_err_t
 ingest_reader_reject(ingest_reader_t *self, const char *reason, const char *text, nrs_bytes_t raw)
 {
@@ -127,7 +129,8 @@ ingest_reader_reject(ingest_reader_t *self, const char *reason, const char *text
 }
 
 nrs_err_t
-ingest_reader_reject_of(ingest_reader_t *self, const char *reason, const char *text, const nrs_json_value_t *record)
+ingest_reader_reject_of(ingest_reader_t *self, const char *reason, const char *text,
+                        const nrs_json_value_t *record)
 {
     nrs_buf_reset(&self->evidence);
     nrs_json_print(record, &self->evidence);
@@ -168,7 +171,8 @@ s_parts(ingest_reader_t *self, ingest_fault_t *fault)
     char evidence[INGEST_EVIDENCE_MAX];
     nrs_origin_t origin;
     for (unsigned part = 0; part < 2; part++) {
-        nrs_err_t err = ingest_record_read(&self->record, self->values, part, self->now_ms, &origin, fault);
+        nrs_err_t err =
+            ingest_record_read(&self->record, self->values, part, self->now_ms, &origin, fault);
         if (err == NRS_E_ABSENT)
             return NRS_OK;
         if (err)
@@ -199,7 +203,7 @@ ingest_reader_record_of(ingest_reader_t *self, const nrs_json_value_t *record)
     return fault.reason ? ingest_reader_reject_of(self, fault.reason, fault.text, record) : err;
 }
 
-// --- bytes in --------------------------------------------------------------------------------------------
+// --- bytes in ------------------------------------------------------------------------------------
 void
 ingest_reader_put(ingest_reader_t *self, nrs_bytes_t bytes)
 {
@@ -240,9 +244,13 @@ s_begin(ingest_reader_t *self)
         const char *text;
     } marks[] = {
         { "\x1f\x8b", "compressed", "it starts with 1f 8b, so it is gzip: unpack it first" },
-        { "PK\x03\x04", "compressed", "it starts with 50 4b 03 04, so it is a ZIP archive: unpack it first" },
-        { "\x28\xb5\x2f\xfd", "compressed", "it starts with 28 b5 2f fd, so it is zstd: unpack it first" },
-        { "\xfd" "7zXZ", "compressed", "it starts with fd 37 7a 58 5a, so it is xz: unpack it first" },
+        { "PK\x03\x04", "compressed",
+          "it starts with 50 4b 03 04, so it is a ZIP archive: unpack it first" },
+        { "\x28\xb5\x2f\xfd", "compressed",
+          "it starts with 28 b5 2f fd, so it is zstd: unpack it first" },
+        { "\xfd"
+          "7zXZ",
+          "compressed", "it starts with fd 37 7a 58 5a, so it is xz: unpack it first" },
         { "\xff\xfe", "encoding", "it starts with ff fe, so it is UTF-16: UTF-8 is wanted" },
         { "\xfe\xff", "encoding", "it starts with fe ff, so it is UTF-16: UTF-8 is wanted" },
     };
@@ -258,7 +266,7 @@ s_begin(ingest_reader_t *self)
     return NRS_OK;
 }
 
-// --- lines -------------------------------------------------------------------------------------------------
+// --- lines ---------------------------------------------------------------------------------------
 static void
 s_drop(ingest_reader_t *self, size_t bytes)
 {
@@ -299,7 +307,8 @@ s_line_end(ingest_reader_t *self, size_t from)
     return self->ended ? unread.size : 0;
 }
 
-// A row goes on over the next lines while its quotes are open. Gives the first line alone when they never close.
+// A row goes on over the next lines while its quotes are open. Gives the first line alone when they
+// never close.
 static size_t
 s_record_end(ingest_reader_t *self, size_t first, uint64_t *ret_lines)
 {
@@ -307,7 +316,8 @@ s_record_end(ingest_reader_t *self, size_t first, uint64_t *ret_lines)
     *ret_lines = 1;
     if (!self->format->whole)
         return first;
-    for (uint64_t lines = 1; lines <= S_RECORD_LINES_MAX && end <= self->limits.line_bytes; lines++) {
+    for (uint64_t lines = 1; lines <= S_RECORD_LINES_MAX && end <= self->limits.line_bytes;
+         lines++) {
         if (self->format->whole(self, nrs_bytes(self->bytes.data + self->at, end))) {
             *ret_lines = lines;
             return end;
@@ -379,7 +389,7 @@ s_step_lines(ingest_reader_t *self)
     return NRS_OK;
 }
 
-// --- documents -------------------------------------------------------------------------------------------
+// --- documents -----------------------------------------------------------------------------------
 static nrs_err_t
 s_parse(ingest_reader_t *self)
 {
@@ -397,7 +407,8 @@ static nrs_err_t
 s_step_document(ingest_reader_t *self)
 {
     if (s_unread(self).size > self->limits.document_bytes)
-        return ingest_reader_break(self, "too-long", "the document is longer than the limit (document_max)",
+        return ingest_reader_break(self, "too-long",
+                                   "the document is longer than the limit (document_max)",
                                    s_unread(self));
     if (!self->ended)
         return NRS_OK;

@@ -1,7 +1,8 @@
-// ingest_reader.h - bytes of one input (a submission, a file) in, records out; drives the formats with a bounded memory
-// Shape:    line formats give a record as soon as its line is there; documents are collected, then read record by record.
-// Threads:  an object belongs to the thread that uses it.
-// Cost:     memory: one put, one line, or one document, whichever the format needs; all of them have a limit.
+// ingest_reader.h - bytes of one input (a submission, a file) in, records out; drives the formats
+// with a bounded memory Shape:    line formats give a record as soon as its line is there;
+// documents are collected, then read record by record. Threads:  an object belongs to the thread
+// that uses it. Cost:     memory: one put, one line, or one document, whichever the format needs;
+// all of them have a limit.
 
 #ifndef INGEST_READER_H
 #define INGEST_READER_H
@@ -55,11 +56,13 @@ ingest_reader_can(const ingest_source_t *source, ingest_shape_t shape);
 
 // `input` names the input in places and evidence; it is copied, the source borrowed.
 ingest_reader_t *
-ingest_reader_new(const ingest_source_t *source, ingest_shape_t shape, const char *input, const ingest_limits_t *limits);
+ingest_reader_new(const ingest_source_t *source, ingest_shape_t shape, const char *input,
+                  const ingest_limits_t *limits);
 void
 ingest_reader_destroy(ingest_reader_t **self_p);
 
-// Go on behind what an earlier reader of the same input had done; call before the first put, and put from the beginning.
+// Go on behind what an earlier reader of the same input had done; call before the first put, and
+// put from the beginning.
 void
 ingest_reader_skip_to(ingest_reader_t *self, uint64_t cursor);
 // How far it has come: what a later reader can skip to.
@@ -80,8 +83,8 @@ void
 ingest_reader_put(ingest_reader_t *self, nrs_bytes_t bytes);
 void
 ingest_reader_end(ingest_reader_t *self);
-// Read what can be read. `now_ms` is the time of receipt. Errors: NRS_E_AGAIN (the sink had no room: call again); the
-// sink's errors, after which the record under way was not taken.
+// Read what can be read. `now_ms` is the time of receipt. Errors: NRS_E_AGAIN (the sink had no
+// room: call again); the sink's errors, after which the record under way was not taken.
 NRS_MUST_CHECK nrs_err_t
 ingest_reader_step(ingest_reader_t *self, const ingest_sink_t *sink, uint64_t now_ms);
 

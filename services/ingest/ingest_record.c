@@ -15,7 +15,8 @@ ingest_record_free(ingest_record_t *self)
 }
 
 static nrs_err_t
-s_fault(ingest_fault_t *fault, nrs_err_t err, const char *reason, const char *format, ...) NRS_PRINTF(4, 5);
+s_fault(ingest_fault_t *fault, nrs_err_t err, const char *reason, const char *format, ...)
+    NRS_PRINTF(4, 5);
 
 static nrs_err_t
 s_fault(ingest_fault_t *fault, nrs_err_t err, const char *reason, const char *format, ...)
@@ -28,20 +29,13 @@ s_fault(ingest_fault_t *fault, nrs_err_t err, const char *reason, const char *fo
     return err;
 }
 
-// --- values as texts, numbers, times ---------------------------------------------------------------------
-// Not every byte below the blank: a file of zeros, as a crash leaves them, must not look empty.
-static bool
-s_blank(uint8_t c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
+// --- values as texts, numbers, times -------------------------------------------------------------
 nrs_bytes_t
 ingest_trim(nrs_bytes_t text)
 {
-    while (text.size && s_blank(text.data[0]))
+    while (text.size && ingest_blank(text.data[0]))
         text = nrs_bytes(text.data + 1, text.size - 1);
-    while (text.size && s_blank(text.data[text.size - 1]))
+    while (text.size && ingest_blank(text.data[text.size - 1]))
         text.size--;
     return text;
 }
@@ -79,7 +73,8 @@ s_digits(ingest_record_t *self, const nrs_json_value_t *value)
 
 // The value as text; empty when it says nothing.
 static nrs_err_t
-s_text(ingest_record_t *self, const nrs_json_value_t *value, nrs_bytes_t *ret_text, ingest_fault_t *fault)
+s_text(ingest_record_t *self, const nrs_json_value_t *value, nrs_bytes_t *ret_text,
+       ingest_fault_t *fault)
 {
     nrs_json_value_t only;
     if (value->type == NRS_JSON_LIST) { // feeds wrap single values into lists
@@ -88,7 +83,8 @@ s_text(ingest_record_t *self, const nrs_json_value_t *value, nrs_bytes_t *ret_te
         if (!nrs_json_walk_next(&walk, NULL, &only))
             only.type = NRS_JSON_ABSENT;
         else if (nrs_json_walk_next(&walk, NULL, &more))
-            return s_fault(fault, NRS_E_FORMAT, "field-type", "one value is wanted, not a list of several");
+            return s_fault(fault, NRS_E_FORMAT, "field-type",
+                           "one value is wanted, not a list of several");
         value = &only;
     }
     switch (value->type) {
@@ -123,7 +119,8 @@ s_number(nrs_bytes_t text, uint64_t *ret_number)
     return text.size > 0;
 }
 
-// RFC 3339 and its relatives, or seconds or milliseconds since 1970: above 1e11 it can only be milliseconds.
+// RFC 3339 and its relatives, or seconds or milliseconds since 1970: above 1e11 it can only be
+// milliseconds.
 static nrs_err_t
 s_time(const ingest_record_t *self, nrs_bytes_t text, uint64_t *ret_ms, ingest_fault_t *fault)
 {
@@ -133,12 +130,12 @@ s_time(const ingest_record_t *self, nrs_bytes_t text, uint64_t *ret_ms, ingest_f
         return NRS_OK;
     }
     if (nrs_time_parse(text, self->source->zone_minutes, ret_ms))
-        return s_fault(fault, NRS_E_FORMAT, "time", "\"%.*s\" is no time", (int)(text.size > 40 ? 40 : text.size),
-                       (const char *)text.data);
+        return s_fault(fault, NRS_E_FORMAT, "time", "\"%.*s\" is no time",
+                       (int)(text.size > 40 ? 40 : text.size), (const char *)text.data);
     return NRS_OK;
 }
 
-// --- one field each --------------------------------------------------------------------------------------
+// --- one field each ------------------------------------------------------------------------------
 static nrs_err_t
 s_read_text(const nrs_field_info_t *info, nrs_bytes_t text, void *into, ingest_fault_t *fault)
 {
@@ -148,17 +145,19 @@ s_read_text(const nrs_field_info_t *info, nrs_bytes_t text, void *into, ingest_f
             text.size--;
     }
     if (text.size > info->limit)
-        return s_fault(fault, NRS_E_LIMIT, "too-long", "%s has %zu bytes, %llu are allowed", info->name, text.size,
-                       (unsigned long long)info->limit);
+        return s_fault(fault, NRS_E_LIMIT, "too-long", "%s has %zu bytes, %llu are allowed",
+                       info->name, text.size, (unsigned long long)info->limit);
     *(nrs_bytes_t *)into = text;
     return NRS_OK;
 }
 
-// A word that we do not know is an error, except where there is a safe reading: an unknown label is RED.
+// A word that we do not know is an error, except where there is a safe reading: an unknown label is
+// RED.
 static nrs_err_t
 s_read_word(const nrs_field_info_t *info, nrs_bytes_t text, uint64_t *into, ingest_fault_t *fault)
 {
-    *into = info->enum_id == NRS_ENUM_TLP ? ingest_tlp_of(text) : nrs_enum_number(info->enum_id, text);
+    *into =
+        info->enum_id == NRS_ENUM_TLP ? ingest_tlp_of(text) : nrs_enum_number(info->enum_id, text);
     if (*into == 0 && info->enum_id == NRS_ENUM_PAP)
         *into = NRS_PAP_RED;
     if (*into == 0 && info->enum_id == NRS_ENUM_ONWARD)
@@ -178,7 +177,9 @@ s_read_number(const nrs_field_info_t *info, nrs_bytes_t text, uint64_t *into, in
     } scale[] = { { "low", 15 }, { "medium", 50 }, { "med", 50 }, { "high", 85 }, { "none", 0 } };
     uint64_t number = 0;
     bool digits = s_number(text, &number);
-    if (!digits && info->offset == offsetof(nrs_origin_t, confidence)) // STIX 2.1, appendix A: None / Low / Med / High
+    if (!digits &&
+        info->offset ==
+            offsetof(nrs_origin_t, confidence)) // STIX 2.1, appendix A: None / Low / Med / High
         for (size_t i = 0; i < sizeof scale / sizeof scale[0]; i++)
             if (text.size == strlen(scale[i].word) &&
                 strncasecmp((const char *)text.data, scale[i].word, text.size) == 0) {
@@ -203,7 +204,8 @@ s_list_put(const nrs_field_info_t *info, nrs_bytes_t item, nrs_list_t *into, ing
     if (item.size == 0)
         return NRS_OK;
     if (item.size > info->limit)
-        return s_fault(fault, NRS_E_LIMIT, "too-long", "an item of %s has %zu bytes", info->name, item.size);
+        return s_fault(fault, NRS_E_LIMIT, "too-long", "an item of %s has %zu bytes", info->name,
+                       item.size);
     if (memchr(item.data, 0, item.size))
         return s_fault(fault, NRS_E_FORMAT, "nul", "a text holds a NUL character");
     if (into->count < NRS_LIST_MAX) // more labels than that tell nothing
@@ -213,7 +215,8 @@ s_list_put(const nrs_field_info_t *info, nrs_bytes_t item, nrs_list_t *into, ing
 
 // "a,b", "a;b" and "#a #b".
 static nrs_err_t
-s_read_words(const nrs_field_info_t *info, nrs_bytes_t text, nrs_list_t *into, ingest_fault_t *fault)
+s_read_words(const nrs_field_info_t *info, nrs_bytes_t text, nrs_list_t *into,
+             ingest_fault_t *fault)
 {
     bool hashes = text.size && text.data[0] == '#';
     size_t start = 0;
@@ -230,8 +233,8 @@ s_read_words(const nrs_field_info_t *info, nrs_bytes_t text, nrs_list_t *into, i
 }
 
 static nrs_err_t
-s_read_list(ingest_record_t *self, const nrs_field_info_t *info, const nrs_json_value_t *value, nrs_list_t *into,
-            ingest_fault_t *fault)
+s_read_list(ingest_record_t *self, const nrs_field_info_t *info, const nrs_json_value_t *value,
+            nrs_list_t *into, ingest_fault_t *fault)
 {
     if (value->type != NRS_JSON_LIST) {
         nrs_bytes_t text = NRS_NONE;
@@ -250,7 +253,7 @@ s_read_list(ingest_record_t *self, const nrs_field_info_t *info, const nrs_json_
     return NRS_OK;
 }
 
-// --- words that records repeat -----------------------------------------------------------------------------
+// --- words that records repeat -------------------------------------------------------------------
 static const ingest_word_t *
 s_word_get(const ingest_word_t *words, nrs_bytes_t word)
 {
@@ -287,8 +290,8 @@ s_claim_of(ingest_record_t *self, nrs_bytes_t word)
 
 // One row of the mapping. *ret_said is set when the record says something there.
 static nrs_err_t
-s_row(ingest_record_t *self, const ingest_map_t *row, const nrs_json_value_t *value, nrs_origin_t *origin,
-      bool *ret_said, ingest_fault_t *fault)
+s_row(ingest_record_t *self, const ingest_map_t *row, const nrs_json_value_t *value,
+      nrs_origin_t *origin, bool *ret_said, ingest_fault_t *fault)
 {
     const nrs_field_info_t *info = nrs_field_info(row->field);
     void *into = (char *)origin + info->offset;
@@ -326,7 +329,8 @@ s_row(ingest_record_t *self, const ingest_map_t *row, const nrs_json_value_t *va
 }
 
 static nrs_err_t
-s_rows(ingest_record_t *self, const nrs_json_value_t *values, nrs_origin_t *origin, ingest_fault_t *fault)
+s_rows(ingest_record_t *self, const nrs_json_value_t *values, nrs_origin_t *origin,
+       ingest_fault_t *fault)
 {
     uint64_t said = 0; // bit: position in the origin layer
     nrs_json_value_t fixed = { .type = NRS_JSON_TEXT };
@@ -350,8 +354,9 @@ s_rows(ingest_record_t *self, const nrs_json_value_t *values, nrs_origin_t *orig
     return NRS_OK;
 }
 
-// --- the indicator -----------------------------------------------------------------------------------------
-// The kind behind a source's word; "ip:port" and "ip-dst|port" are a kind with a port behind it.
+// --- the indicator -------------------------------------------------------------------------------
+// ----------------------------------------------------------------------------------------- The
+// kind behind a source's word; "ip:port" and "ip-dst|port" are a kind with a port behind it.
 static uint64_t
 s_kind_of(ingest_record_t *self, nrs_bytes_t word, bool *ret_port)
 {
@@ -376,8 +381,8 @@ s_last(nrs_bytes_t text, char c)
     return text.size ? memrchr(text.data, c, text.size) : NULL;
 }
 
-// "192.0.2.1:443", "[2001:db8::1]:443", "example.com|443"; without brackets an IPv6 address only where the source says
-// that a port is there. Splits at the last colon.
+// "192.0.2.1:443", "[2001:db8::1]:443", "example.com|443"; without brackets an IPv6 address only
+// where the source says that a port is there. Splits at the last colon.
 static bool
 s_split_port(nrs_bytes_t *value, bool sure, uint64_t *ret_port)
 {
@@ -388,7 +393,8 @@ s_split_port(nrs_bytes_t *value, bool sure, uint64_t *ret_port)
         return false;
     nrs_bytes_t head = nrs_bytes(value->data, (size_t)(cut - value->data));
     uint64_t port = 0;
-    if (!s_number(nrs_bytes(cut + 1, value->size - head.size - 1), &port) || port == 0 || port > 65535)
+    if (!s_number(nrs_bytes(cut + 1, value->size - head.size - 1), &port) || port == 0 ||
+        port > 65535)
         return false;
     bool brackets = head.data[0] == '[' && head.data[head.size - 1] == ']';
     bool colons = memchr(head.data, ':', head.size) != NULL;
@@ -420,12 +426,14 @@ s_part(nrs_bytes_t *value, unsigned part, uint64_t *kind)
 }
 
 static nrs_err_t
-s_canonical(ingest_record_t *self, uint64_t kind, nrs_bytes_t value, nrs_origin_t *origin, ingest_fault_t *fault)
+s_canonical(ingest_record_t *self, uint64_t kind, nrs_bytes_t value, nrs_origin_t *origin,
+            ingest_fault_t *fault)
 {
     nrs_problem_t problem; // not cleared for each event: only its text is looked at
     problem.text[0] = 0;
     nrs_buf_reset(&self->canonical);
-    nrs_err_t err = nrs_indicator_canonical(kind, value, self->source->refang, &self->canonical, &origin->kind, &problem);
+    nrs_err_t err = nrs_indicator_canonical(kind, value, self->source->refang, &self->canonical,
+                                            &origin->kind, &problem);
     if (err)
         return s_fault(fault, err, err == NRS_E_LIMIT ? "too-long" : "value", "%s", problem.text);
     origin->value = nrs_buf_bytes(&self->canonical);
@@ -443,10 +451,12 @@ s_indicator(ingest_record_t *self, unsigned part, nrs_origin_t *origin, ingest_f
     if (value.size > nrs_field_info(NRS_ORIGIN_value)->limit)
         return s_fault(fault, NRS_E_LIMIT, "too-long", "the value has %zu bytes", value.size);
     bool sure = false;
-    uint64_t kind = self->kind_word.size ? s_kind_of(self, self->kind_word, &sure) : self->source->kind;
+    uint64_t kind =
+        self->kind_word.size ? s_kind_of(self, self->kind_word, &sure) : self->source->kind;
     if (self->kind_word.size && !kind)
         return s_fault(fault, NRS_E_FORMAT, "kind-unknown", "there is no kind \"%.*s\"",
-                       (int)(self->kind_word.size > 40 ? 40 : self->kind_word.size), (const char *)self->kind_word.data);
+                       (int)(self->kind_word.size > 40 ? 40 : self->kind_word.size),
+                       (const char *)self->kind_word.data);
     bool port = s_may_have_port(kind) && s_split_port(&value, sure, &origin->port);
     if (port && part)
         return NRS_E_ABSENT;
@@ -456,27 +466,38 @@ s_indicator(ingest_record_t *self, unsigned part, nrs_origin_t *origin, ingest_f
     if (!kind)
         kind = nrs_indicator_guess(value);
     if (!kind)
-        return s_fault(fault, NRS_E_FORMAT, "kind-unknown", "this looks like no kind of indicator that we know");
+        return s_fault(fault, NRS_E_FORMAT, "kind-unknown",
+                       "this looks like no kind of indicator that we know");
     return s_canonical(self, kind, value, origin, fault);
 }
 
-// --- identity and defaults -----------------------------------------------------------------------------
-// proto/event.md, "Identity": the same report submitted twice is the same event.
+// --- identity and defaults -----------------------------------------------------------------------
+static uint8_t *
+s_copy(uint8_t *at, nrs_bytes_t bytes)
+{
+    if (bytes.size)
+        memcpy(at, bytes.data, bytes.size);
+    return at + bytes.size;
+}
+
+// proto/event.md, "Identity": the same report submitted twice is the same event. What is hashed is
+// laid out in one piece: handing a piece to the digest costs more than copying it.
 static void
 s_identify(ingest_record_t *self, uint64_t stated_ms, nrs_origin_t *origin)
 {
-    nrs_buf_t *into = &self->identity;
-    uint8_t kind_and_mark[] = { 0x1f, (uint8_t)origin->kind };
     uint8_t time[8], digest[32];
     nrs_put_be64(time, stated_ms);
-    nrs_buf_reset(into);
-    nrs_buf_put(into, origin->originator.data, origin->originator.size);
-    nrs_buf_put(into, kind_and_mark, sizeof kind_and_mark);
-    nrs_buf_put(into, origin->value.data, origin->value.size);
-    nrs_buf_put(into, kind_and_mark, 1);
-    nrs_buf_put(into, time, sizeof time);
-    nrs_buf_put(into, origin->record.data, origin->record.size);
-    nrs_bytes_t whole = nrs_buf_bytes(into);
+    nrs_buf_reset(&self->identity);
+    uint8_t *begin = nrs_buf_reserve(&self->identity, origin->originator.size + origin->value.size +
+                                                          origin->record.size + sizeof time + 3);
+    uint8_t *at = s_copy(begin, origin->originator);
+    *at++ = 0x1f;
+    *at++ = (uint8_t)origin->kind;
+    at = s_copy(at, origin->value);
+    *at++ = 0x1f;
+    at = s_copy(at, nrs_bytes(time, sizeof time));
+    at = s_copy(at, origin->record);
+    nrs_bytes_t whole = nrs_bytes(begin, (size_t)(at - begin));
     nrs_sha256(&whole, 1, digest);
     memcpy(self->id, time + 2, 6);
     memcpy(self->id + 6, digest, NRS_ID_BYTES - 6);
@@ -501,8 +522,8 @@ s_defaults(const ingest_source_t *source, uint64_t now_ms, nrs_origin_t *origin)
 }
 
 nrs_err_t
-ingest_record_read(ingest_record_t *self, const nrs_json_value_t *values, unsigned part, uint64_t now_ms,
-                   nrs_origin_t *ret_origin, ingest_fault_t *fault)
+ingest_record_read(ingest_record_t *self, const nrs_json_value_t *values, unsigned part,
+                   uint64_t now_ms, nrs_origin_t *ret_origin, ingest_fault_t *fault)
 {
     self->digits_used = 0;
     self->kind_word = NRS_NONE;
@@ -514,8 +535,10 @@ ingest_record_read(ingest_record_t *self, const nrs_json_value_t *values, unsign
     if (err)
         return err;
     uint64_t stated_ms = ret_origin->observed_at;
-    if (stated_ms && (stated_ms < INGEST_OBSERVED_MIN_MS || stated_ms > now_ms + INGEST_AHEAD_MAX_MS))
-        return s_fault(fault, NRS_E_FORMAT, "time-range", "observed before 1990 or more than a day from now: is the clock set?");
+    if (stated_ms &&
+        (stated_ms < INGEST_OBSERVED_MIN_MS || stated_ms > now_ms + INGEST_AHEAD_MAX_MS))
+        return s_fault(fault, NRS_E_FORMAT, "time-range",
+                       "observed before 1990 or more than a day from now: is the clock set?");
     s_defaults(self->source, now_ms, ret_origin);
     s_identify(self, stated_ms, ret_origin);
     return NRS_OK;

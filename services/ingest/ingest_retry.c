@@ -11,9 +11,11 @@ s_why_not(const ingest_source_t *source, const nrs_dead_kept_t *dead)
     if (dead->bytes_total > dead->bytes.size)
         return "only its beginning was kept: submit it again";
     if (source->shape == INGEST_SHAPE_CSV && source->header != INGEST_HEADER_GIVEN)
-        return "a row is nothing without its header: submit the file again, what was taken is known";
+        return "a row is nothing without its header: submit the file again, what was taken is "
+               "known";
     if (source->shape == INGEST_SHAPE_STIX) // its markings may have been defined beside it
-        return "an object is not read without its bundle: submit that again, what was taken is known";
+        return "an object is not read without its bundle: submit that again, what was taken is "
+               "known";
     return NULL;
 }
 
@@ -21,9 +23,14 @@ static nrs_err_t
 s_back(const nrs_dead_kept_t *dead, const char *text, ingest_batch_t *batch)
 {
     char reason[64];
-    snprintf(reason, sizeof reason, "%.*s", (int)dead->reason.size, (const char *)dead->reason.data);
-    nrs_dead_t again = { .reason = reason, .text = text, .source = dead->source, .place = dead->place,
-                         .bytes = dead->bytes, .bytes_total = dead->bytes_total };
+    snprintf(reason, sizeof reason, "%.*s", (int)dead->reason.size,
+             (const char *)dead->reason.data);
+    nrs_dead_t again = { .reason = reason,
+                         .text = text,
+                         .source = dead->source,
+                         .place = dead->place,
+                         .bytes = dead->bytes,
+                         .bytes_total = dead->bytes_total };
     batch->wrote = true;
     return nrs_out_dead(batch->out, &again);
 }

@@ -5,7 +5,7 @@
 
 #include "common/indicator.h"
 
-// --- words -----------------------------------------------------------------------------------------------
+// --- words ---------------------------------------------------------------------------------------
 static const char *const s_shapes[INGEST_SHAPE_MAX] = {
     [INGEST_SHAPE_LIST] = "list",   [INGEST_SHAPE_HOSTS] = "hosts", [INGEST_SHAPE_CSV] = "csv",
     [INGEST_SHAPE_JSONL] = "jsonl", [INGEST_SHAPE_JSON] = "json",   [INGEST_SHAPE_STIX] = "stix",
@@ -55,7 +55,7 @@ ingest_source_claim(const ingest_source_t *self, nrs_bytes_t word)
     return type ? nrs_text(nrs_enum_word(NRS_ENUM_TYPE, type)) : word;
 }
 
-// --- one key of a declaration each -----------------------------------------------------------------------
+// --- one key of a declaration each ---------------------------------------------------------------
 typedef struct s_load {
     const nrs_directory_t *directory;
     nrs_problem_t *reterr;
@@ -81,8 +81,8 @@ s_member(s_load_t *load, const nrs_config_node_t *node)
     const char *id = nrs_config_text(node);
     load->source->member = id ? nrs_directory_member(load->directory, id) : NULL;
     if (!load->source->member)
-        return nrs_config_problem(node, load->reterr, "there is no member \"%s\": add it below `members:`",
-                                  id ? id : "");
+        return nrs_config_problem(
+            node, load->reterr, "there is no member \"%s\": add it below `members:`", id ? id : "");
     return NRS_OK;
 }
 
@@ -91,7 +91,8 @@ s_format(s_load_t *load, const nrs_config_node_t *node)
 {
     load->source->shape = ingest_shape_of(nrs_text(nrs_config_text(node)));
     if (!load->source->shape)
-        return nrs_config_problem(node, load->reterr, "format is one of list, hosts, csv, jsonl, json, stix");
+        return nrs_config_problem(node, load->reterr,
+                                  "format is one of list, hosts, csv, jsonl, json, stix");
     return NRS_OK;
 }
 
@@ -108,7 +109,8 @@ s_delimiter(s_load_t *load, const nrs_config_node_t *node)
     if (nrs_bytes_is(text, "tab") || nrs_bytes_is(text, "\\t"))
         text = nrs_text("\t");
     if (text.size != 1 || text.data[0] == '"' || text.data[0] == '\n' || text.data[0] >= 0x80)
-        return nrs_config_problem(node, load->reterr, "delimiter is one ASCII character, or the word tab");
+        return nrs_config_problem(node, load->reterr,
+                                  "delimiter is one ASCII character, or the word tab");
     load->source->delimiter = (char)text.data[0];
     return NRS_OK;
 }
@@ -153,7 +155,8 @@ s_word(s_load_t *load, const nrs_config_node_t *node, nrs_enum_id_t id, uint64_t
     const char *word = nrs_config_text(node);
     *ret_number = nrs_enum_number(id, nrs_text(word));
     if (*ret_number == 0)
-        return nrs_config_problem(node, load->reterr, "\"%s\" is not one of its words", word ? word : "");
+        return nrs_config_problem(node, load->reterr, "\"%s\" is not one of its words",
+                                  word ? word : "");
     return NRS_OK;
 }
 
@@ -205,7 +208,8 @@ s_kind(s_load_t *load, const nrs_config_node_t *node)
         return NRS_OK;
     load->source->kind = nrs_indicator_kind_word(word);
     if (!load->source->kind)
-        return nrs_config_problem(node, load->reterr, "kind is auto, or a kind of indicator such as domain or url");
+        return nrs_config_problem(node, load->reterr,
+                                  "kind is auto, or a kind of indicator such as domain or url");
     return NRS_OK;
 }
 
@@ -225,7 +229,8 @@ s_timezone(s_load_t *load, const nrs_config_node_t *node)
         length = hours * 60 + minutes;
     }
     if (!shape || hours > 14 || minutes > 59)
-        return nrs_config_problem(node, load->reterr, "timezone is UTC or an offset such as \"+09:00\"");
+        return nrs_config_problem(node, load->reterr,
+                                  "timezone is UTC or an offset such as \"+09:00\"");
     load->source->zone_minutes = text[0] == '-' ? -length : length;
     return NRS_OK;
 }
@@ -240,7 +245,7 @@ s_refang(s_load_t *load, const nrs_config_node_t *node)
     return NRS_OK;
 }
 
-// --- the mapping -------------------------------------------------------------------------------------------
+// --- the mapping ---------------------------------------------------------------------------------
 // Fields that ingest itself states: no source may.
 static bool
 s_mappable(nrs_field_t field)
@@ -272,7 +277,8 @@ s_map_row(s_load_t *load, nrs_field_t field, const nrs_config_node_t *node)
     if (err)
         return err;
     if (source->map_count == INGEST_MAP_MAX)
-        return nrs_config_problem(node, load->reterr, "a mapping has at most %d rows", INGEST_MAP_MAX);
+        return nrs_config_problem(node, load->reterr, "a mapping has at most %d rows",
+                                  INGEST_MAP_MAX);
     ingest_map_t *row = &source->map[source->map_count];
     *row = (ingest_map_t){ .field = field };
     if (from.size && from.data[0] == '=') {
@@ -290,13 +296,15 @@ static nrs_err_t
 s_map(s_load_t *load, const nrs_config_node_t *node)
 {
     if (nrs_config_shape(node) != NRS_CONFIG_MAP)
-        return nrs_config_problem(node, load->reterr, "map wants rows of `our field: their column`");
+        return nrs_config_problem(node, load->reterr,
+                                  "map wants rows of `our field: their column`");
     const char *key = NULL;
     const nrs_config_node_t *from;
     for (size_t i = 0; (from = nrs_config_at(node, i, &key)); i++) {
         nrs_field_t field = nrs_field_find(nrs_text(key));
         if (!s_mappable(field))
-            return nrs_config_problem(from, load->reterr, "\"%s\" is no field that a source can fill", key);
+            return nrs_config_problem(from, load->reterr,
+                                      "\"%s\" is no field that a source can fill", key);
         bool list = nrs_config_shape(from) == NRS_CONFIG_LIST;
         for (size_t k = 0; k < (list ? nrs_config_count(from) : 1); k++) {
             nrs_err_t err = s_map_row(load, field, list ? nrs_config_at(from, k, NULL) : from);
@@ -312,7 +320,8 @@ s_claims(s_load_t *load, const nrs_config_node_t *node)
 {
     ingest_source_t *source = load->source;
     if (nrs_config_shape(node) != NRS_CONFIG_MAP)
-        return nrs_config_problem(node, load->reterr, "claims wants rows of `their word: RSIT type`");
+        return nrs_config_problem(node, load->reterr,
+                                  "claims wants rows of `their word: RSIT type`");
     source->claims = nrs_alloc0(nrs_config_count(node), sizeof *source->claims);
     const char *word = NULL;
     const nrs_config_node_t *type;
@@ -327,21 +336,32 @@ s_claims(s_load_t *load, const nrs_config_node_t *node)
     return NRS_OK;
 }
 
-// --- a declaration ---------------------------------------------------------------------------------------
+// --- a declaration -------------------------------------------------------------------------------
 static const struct {
     const char *key;
     s_key_fn *read;
 } s_keys[] = {
-    { "member", s_member },     { "format", s_format },   { "records", s_records },
-    { "delimiter", s_delimiter },{ "header", s_header },  { "comment", s_comment },
-    { "tlp", s_tlp },           { "pap", s_pap },         { "onward", s_onward },
-    { "claim", s_claim },       { "confidence", s_confidence }, { "kind", s_kind },
-    { "timezone", s_timezone }, { "refang", s_refang },   { "map", s_map },
+    { "member", s_member },
+    { "format", s_format },
+    { "records", s_records },
+    { "delimiter", s_delimiter },
+    { "header", s_header },
+    { "comment", s_comment },
+    { "tlp", s_tlp },
+    { "pap", s_pap },
+    { "onward", s_onward },
+    { "claim", s_claim },
+    { "confidence", s_confidence },
+    { "kind", s_kind },
+    { "timezone", s_timezone },
+    { "refang", s_refang },
+    { "map", s_map },
     { "claims", s_claims },
 };
 enum { S_KEY_COUNT = sizeof s_keys / sizeof s_keys[0] };
 
-// A source without a mapping has records in our own words: `value`, `kind`, `observed_at`, or `origin.value` and so on.
+// A source without a mapping has records in our own words: `value`, `kind`, `observed_at`, or
+// `origin.value` and so on.
 static nrs_err_t
 s_map_plain(s_load_t *load, const nrs_config_node_t *node)
 {
@@ -365,9 +385,11 @@ s_whole(s_load_t *load, const nrs_config_node_t *node)
 {
     ingest_source_t *source = load->source;
     if (!source->member)
-        return nrs_config_problem(node, load->reterr, "source \"%s\" names no `member`", source->name);
+        return nrs_config_problem(node, load->reterr, "source \"%s\" names no `member`",
+                                  source->name);
     if (!source->shape)
-        return nrs_config_problem(node, load->reterr, "source \"%s\" names no `format`", source->name);
+        return nrs_config_problem(node, load->reterr, "source \"%s\" names no `format`",
+                                  source->name);
     if (!source->tlp)
         source->tlp = source->member->tlp;
     if (!source->pap)
@@ -379,16 +401,21 @@ s_whole(s_load_t *load, const nrs_config_node_t *node)
     for (size_t i = 0; i < source->map_count; i++)
         if (source->map[i].field == NRS_ORIGIN_value)
             return NRS_OK;
-    return nrs_config_problem(nrs_config_get(node, "map"), load->reterr, "the mapping says nothing about `value`");
+    return nrs_config_problem(nrs_config_get(node, "map"), load->reterr,
+                              "the mapping says nothing about `value`");
 }
 
 static nrs_err_t
 s_source(s_load_t *load, const nrs_config_node_t *node)
 {
-    *load->source = (ingest_source_t){ .name = load->source->name, .delimiter = ',', .comment = nrs_text("#"),
-                                       .refang = true, .paths = nrs_json_paths_new() };
+    *load->source = (ingest_source_t){ .name = load->source->name,
+                                       .delimiter = ',',
+                                       .comment = nrs_text("#"),
+                                       .refang = true,
+                                       .paths = nrs_json_paths_new() };
     if (strlen(load->source->name) > INGEST_NAME_MAX)
-        return nrs_config_problem(node, load->reterr, "a source's name has at most %d bytes", INGEST_NAME_MAX);
+        return nrs_config_problem(node, load->reterr, "a source's name has at most %d bytes",
+                                  INGEST_NAME_MAX);
     const char *key = NULL;
     const nrs_config_node_t *value;
     for (size_t i = 0; (value = nrs_config_at(node, i, &key)); i++) {
@@ -410,7 +437,8 @@ ingest_sources_open(nrs_config_t *config, const nrs_directory_t *directory, nrs_
 {
     const nrs_config_node_t *node = nrs_config_get(nrs_config_root(config), "sources");
     NRS_AUTO(ingest_sources) self = nrs_new0(ingest_sources_t);
-    if (node && nrs_config_shape(node) != NRS_CONFIG_MAP && nrs_config_shape(node) != NRS_CONFIG_NOTHING)
+    if (node && nrs_config_shape(node) != NRS_CONFIG_MAP &&
+        nrs_config_shape(node) != NRS_CONFIG_NOTHING)
         return nrs_config_problem(node, reterr, "sources wants rows of `name: declaration`");
     self->items = nrs_alloc0(nrs_config_count(node), sizeof *self->items);
     const nrs_config_node_t *declaration;

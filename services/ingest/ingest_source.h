@@ -1,5 +1,5 @@
-// ingest_source.h - the sources of noroshi.yaml (`sources:`): whose they are, how to read them, what their words mean
-// Threads:  const once read.
+// ingest_source.h - the sources of noroshi.yaml (`sources:`): whose they are, how to read them,
+// what their words mean Threads:  const once read.
 
 #ifndef INGEST_SOURCE_H
 #define INGEST_SOURCE_H
@@ -9,9 +9,9 @@
 #include "common/event.h"
 #include "common/json.h"
 
-enum { INGEST_MAP_MAX = 48 };     // rows of a mapping, alternatives counted one by one
-enum { INGEST_COLUMNS_MAX = 256 };// columns of a CSV file
-enum { INGEST_NAME_MAX = 64 };    // bytes of a source's name (origin.source)
+enum { INGEST_MAP_MAX = 48 };      // rows of a mapping, alternatives counted one by one
+enum { INGEST_COLUMNS_MAX = 256 }; // columns of a CSV file
+enum { INGEST_NAME_MAX = 64 };     // bytes of a source's name (origin.source)
 
 typedef enum ingest_shape {
     INGEST_SHAPE_NONE,
@@ -30,8 +30,8 @@ ingest_shape_of(nrs_bytes_t word);
 const char *
 ingest_shape_word(ingest_shape_t shape);
 
-// One row of a mapping: which field of the origin layer, and where its value comes from. Of several rows for one field
-// the first that gives a value counts.
+// One row of a mapping: which field of the origin layer, and where its value comes from. Of several
+// rows for one field the first that gives a value counts.
 typedef struct ingest_map {
     nrs_field_t field;
     bool fixed;           // the value is `constant`
@@ -55,23 +55,23 @@ typedef struct ingest_source {
     const char *name;
     const nrs_member_t *member; // owner
     ingest_shape_t shape;
-    nrs_bytes_t records;        // JSON: dotted path to the records; empty: the document itself
-    char delimiter;             // CSV
-    ingest_header_t header;     // CSV
-    size_t column_count;        // CSV, HEADER_GIVEN
+    nrs_bytes_t records;    // JSON: dotted path to the records; empty: the document itself
+    char delimiter;         // CSV
+    ingest_header_t header; // CSV
+    size_t column_count;    // CSV, HEADER_GIVEN
     nrs_bytes_t columns[INGEST_COLUMNS_MAX];
-    nrs_bytes_t comment;        // lines that begin with it say nothing; empty: there are none
-    uint64_t tlp, pap, onward;  // when the record does not say
-    nrs_bytes_t claim;          // when the record does not say; may be empty
-    uint64_t confidence;        // when the record does not say; 0: none
-    uint64_t kind;              // when the record does not say; 0: guess
+    nrs_bytes_t comment;       // lines that begin with it say nothing; empty: there are none
+    uint64_t tlp, pap, onward; // when the record does not say
+    nrs_bytes_t claim;         // when the record does not say; may be empty
+    uint64_t confidence;       // when the record does not say; 0: none
+    uint64_t kind;             // when the record does not say; 0: guess
     bool refang;
-    int zone_minutes;           // east of UTC, for times that name no zone
-    nrs_json_paths_t *paths;    // owned: names of the mapping's slots
+    int zone_minutes;        // east of UTC, for times that name no zone
+    nrs_json_paths_t *paths; // owned: names of the mapping's slots
     size_t map_count;
     ingest_map_t map[INGEST_MAP_MAX];
     size_t claim_count;
-    ingest_claim_t *claims;     // owned
+    ingest_claim_t *claims; // owned
 } ingest_source_t;
 
 typedef struct ingest_sources {
@@ -79,8 +79,8 @@ typedef struct ingest_sources {
     ingest_source_t *items; // owned
 } ingest_sources_t;
 
-// Read `sources:`; a file without it has none. Texts borrow from `config`, members from `directory`; both must outlive
-// the result. Errors: NRS_E_CONFIG with *reterr.
+// Read `sources:`; a file without it has none. Texts borrow from `config`, members from
+// `directory`; both must outlive the result. Errors: NRS_E_CONFIG with *reterr.
 NRS_MUST_CHECK nrs_err_t
 ingest_sources_open(nrs_config_t *config, const nrs_directory_t *directory, nrs_problem_t *reterr,
                     ingest_sources_t **ret_sources);

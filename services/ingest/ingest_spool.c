@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 enum { S_READ_BYTES = 256 << 10 };
-enum { S_NAMES_MAX = 1024 };  // of one look; the next look finds the others
-enum { S_MOVES_MAX = 64 };    // files that one batch can finish
+enum { S_NAMES_MAX = 1024 }; // of one look; the next look finds the others
+enum { S_MOVES_MAX = 64 };   // files that one batch can finish
 enum { S_PATH_MAX = 4096 };
-enum { S_RECORD_BYTES = 33 }; // of the table "spool": state (1), cursor, inode, size, time of change (8 each)
+enum {
+    S_RECORD_BYTES = 33
+}; // of the table "spool": state (1), cursor, inode, size, time of change (8 each)
 
 typedef enum s_state { S_READING, S_DONE, S_FAILED } s_state_t;
 
@@ -51,11 +53,12 @@ struct ingest_spool {
     s_move_t moves[S_MOVES_MAX]; // once the batch is committed; then their records go in the next
 };
 
-// --- paths -------------------------------------------------------------------------------------------------
+// --- paths ---------------------------------------------------------------------------------------
 static void
 s_path(const ingest_spool_t *self, const s_file_t *file, const char *part, char into[S_PATH_MAX])
 {
-    snprintf(into, S_PATH_MAX, "%s/%s/%s/%s", self->options.config->spool, file->source->name, part, file->name);
+    snprintf(into, S_PATH_MAX, "%s/%s/%s/%s", self->options.config->spool, file->source->name, part,
+             file->name);
 }
 
 static nrs_err_t
@@ -63,7 +66,8 @@ s_make(const char *path, nrs_problem_t *reterr)
 {
     if (mkdir(path, 0770) == 0 || errno == EEXIST)
         return NRS_OK;
-    return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "can't make the directory %s: %s", path, strerror(errno));
+    return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "can't make the directory %s: %s", path,
+                           strerror(errno));
 }
 
 static nrs_err_t
@@ -72,23 +76,27 @@ s_make_source(ingest_spool_t *self, const ingest_source_t *source, nrs_problem_t
     static const char *const parts[] = { "", "incoming", "done", "failed" };
     char path[S_PATH_MAX];
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        snprintf(path, sizeof path, "%s/%s/%s", self->options.config->spool, source->name, parts[i]);
+        snprintf(path, sizeof path, "%s/%s/%s", self->options.config->spool, source->name,
+                 parts[i]);
         nrs_err_t err = s_make(path, reterr);
         if (err)
             return err;
         if (i == 1 && inotify_add_watch(self->watch, path, IN_MOVED_TO | IN_ONLYDIR) < 0)
-            return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "can't watch %s: %s", path, strerror(errno));
+            return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "can't watch %s: %s", path,
+                                   strerror(errno));
     }
     return NRS_OK;
 }
 
-// --- life ------------------------------------------------------------------------------------------------
+// --- life ----------------------------------------------------------------------------------------
 nrs_err_t
-ingest_spool_open(const ingest_spool_options_t *options, nrs_problem_t *reterr, ingest_spool_t **ret_spool)
+ingest_spool_open(const ingest_spool_options_t *options, nrs_problem_t *reterr,
+                  ingest_spool_t **ret_spool)
 {
     NRS_AUTO(ingest_spool) self = nrs_new0(ingest_spool_t);
     self->options = *options;
-    self->limits = (ingest_limits_t){ (size_t)options->config->line_max, (size_t)options->config->document_max };
+    self->limits = (ingest_limits_t){ (size_t)options->config->line_max,
+                                      (size_t)options->config->document_max };
     self->fd = -1;
     self->look = true;
     self->names = nrs_alloc0(S_NAMES_MAX, sizeof *self->names);
@@ -139,7 +147,7 @@ ingest_spool_fd(const ingest_spool_t *self)
     return self->watch;
 }
 
-// --- looking -----------------------------------------------------------------------------------------------
+// --- looking -------------------------------------------------------------------------------------
 static void
 s_look_source(ingest_spool_t *self, const ingest_source_t *source)
 {
@@ -186,11 +194,12 @@ s_look(ingest_spool_t *self, int64_t now_ms)
     qsort(self->names, self->name_count, sizeof *self->names, s_by_name);
 }
 
-// --- the place in a file, in the store ---------------------------------------------------------------------
+// --- the place in a file, in the store -----------------------------------------------------------
 static nrs_bytes_t
 s_key(const s_file_t *file, char into[NAME_MAX + INGEST_NAME_MAX + 2])
 {
-    int length = snprintf(into, NAME_MAX + INGEST_NAME_MAX + 2, "%s/%s", file->source->name, file->name);
+    int length =
+        snprintf(into, NAME_MAX + INGEST_NAME_MAX + 2, "%s/%s", file->source->name, file->name);
     return nrs_bytes(into, (size_t)length);
 }
 
@@ -199,7 +208,8 @@ s_identity(const struct stat *status, uint8_t into[24])
 {
     nrs_put_be64(into, (uint64_t)status->st_ino);
     nrs_put_be64(into + 8, (uint64_t)status->st_size);
-    nrs_put_be64(into + 16, (uint64_t)status->st_mtim.tv_sec * 1000000000u + (uint64_t)status->st_mtim.tv_nsec);
+    nrs_put_be64(into + 16, (uint64_t)status->st_mtim.tv_sec * 1000000000u +
+                                (uint64_t)status->st_mtim.tv_nsec);
 }
 
 static nrs_err_t
@@ -210,7 +220,8 @@ s_load(const ingest_spool_t *self, s_state_t *ret_state, uint64_t *ret_cursor)
     nrs_bytes_t value;
     *ret_state = S_READING;
     *ret_cursor = 0;
-    nrs_err_t err = nrs_txn_get(nrs_out_txn(self->options.batch->out), self->table, s_key(self->current, key), &value);
+    nrs_err_t err = nrs_txn_get(nrs_out_txn(self->options.batch->out), self->table,
+                                s_key(self->current, key), &value);
     if (err)
         return err == NRS_E_ABSENT ? NRS_OK : err;
     s_identity(&self->status, identity);
@@ -229,8 +240,8 @@ s_save(ingest_spool_t *self, s_state_t state)
     nrs_put_be64(value + 1, ingest_reader_cursor(self->reader));
     s_identity(&self->status, value + 9);
     self->options.batch->wrote = true;
-    return nrs_txn_put(nrs_out_txn(self->options.batch->out), self->table, s_key(self->current, key),
-                       nrs_bytes(value, sizeof value));
+    return nrs_txn_put(nrs_out_txn(self->options.batch->out), self->table,
+                       s_key(self->current, key), nrs_bytes(value, sizeof value));
 }
 
 // Files that have moved on need no place any more.
@@ -250,7 +261,7 @@ s_forget_moved(ingest_spool_t *self)
     return NRS_OK;
 }
 
-// --- one file ----------------------------------------------------------------------------------------------
+// --- one file ------------------------------------------------------------------------------------
 static void
 s_move_later(ingest_spool_t *self, const char *reason)
 {
@@ -294,9 +305,10 @@ static nrs_err_t
 s_finish(ingest_spool_t *self)
 {
     const char *reason = ingest_reader_reason(self->reader);
-    nrs_log_info("spool.read", F_STR("source", self->current->source->name), F_STR("file", self->current->name),
-                 F_U64("accepted", self->tally.accepted), F_U64("known", self->tally.known),
-                 F_U64("rejected", self->tally.rejected), F_STR("failed", reason ? reason : ""));
+    nrs_log_info("spool.read", F_STR("source", self->current->source->name),
+                 F_STR("file", self->current->name), F_U64("accepted", self->tally.accepted),
+                 F_U64("known", self->tally.known), F_U64("rejected", self->tally.rejected),
+                 F_STR("failed", reason ? reason : ""));
     nrs_err_t err = s_save(self, reason ? S_FAILED : S_DONE);
     s_move_later(self, reason);
     s_close(self);
@@ -313,7 +325,8 @@ s_fill(ingest_spool_t *self)
     if (got > 0)
         ingest_reader_put(self->reader, nrs_bytes(self->room, (size_t)got));
     if (got < 0)
-        nrs_log_warn("spool.unreadable", F_STR("file", self->current->name), F_STR("error", strerror(errno)));
+        nrs_log_warn("spool.unreadable", F_STR("file", self->current->name),
+                     F_STR("error", strerror(errno)));
     if (got <= 0) {
         self->at_end = true;
         ingest_reader_end(self->reader);
@@ -327,7 +340,8 @@ s_read(ingest_spool_t *self, int64_t now_ms)
     ingest_sink_t sink = ingest_tally_sink(&self->tally);
     nrs_err_t err = ingest_reader_step(self->reader, &sink, (uint64_t)now_ms);
     if (err == NRS_E_FULL && self->tally.full) { // it stays here, and is tried again later
-        nrs_log_warn("spool.full", F_STR("file", self->current->name), F_STR("reason", self->tally.full));
+        nrs_log_warn("spool.full", F_STR("file", self->current->name),
+                     F_STR("reason", self->tally.full));
         err = s_save(self, S_READING);
         s_close(self);
         self->name_count = self->name_next = 0;
@@ -347,7 +361,8 @@ ingest_spool_step(ingest_spool_t *self, int64_t now_ms, bool *ret_more)
     nrs_err_t err = s_forget_moved(self);
     s_look(self, now_ms);
     bool room = nrs_store_has_room(self->options.store);
-    while (!err && room && nrs_out_room(self->options.batch->out) && self->move_count < S_MOVES_MAX) {
+    while (!err && room && nrs_out_room(self->options.batch->out) &&
+           self->move_count < S_MOVES_MAX) {
         if (self->current)
             err = s_read(self, now_ms);
         else if (self->name_next < self->name_count)
@@ -365,7 +380,7 @@ ingest_spool_step(ingest_spool_t *self, int64_t now_ms, bool *ret_more)
     return err;
 }
 
-// --- after the commit --------------------------------------------------------------------------------------
+// --- after the commit ----------------------------------------------------------------------------
 static void
 s_explain(const ingest_spool_t *self, const s_move_t *move)
 {

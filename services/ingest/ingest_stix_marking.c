@@ -2,8 +2,10 @@
 
 #define MARKING(uuid) "marking-definition--" uuid
 
-static const char *const s_tlp_extension = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
-static const char *const s_pap_extension = "extension-definition--f8d78575-edfd-406e-8e84-6162a8450f5b";
+static const char *const s_tlp_extension =
+    "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
+static const char *const s_pap_extension =
+    "extension-definition--f8d78575-edfd-406e-8e84-6162a8450f5b";
 
 typedef enum s_set { S_TLP_1, S_TLP_2, S_PAP } s_set_t;
 
@@ -21,7 +23,8 @@ static const struct s_fixed {
     { MARKING("94868c89-83c2-464b-929b-a1a8aa3c8487"), S_TLP_2, "clear", NRS_TLP_CLEAR },
     { MARKING("bab4a63c-aed9-4cf5-a766-dfca5abac2bb"), S_TLP_2, "green", NRS_TLP_GREEN },
     { MARKING("55d920b0-5e8b-4f79-9ee9-91f868d9b421"), S_TLP_2, "amber", NRS_TLP_AMBER },
-    { MARKING("939a9414-2ddd-4d32-a0cd-375ea402b003"), S_TLP_2, "amber+strict", NRS_TLP_AMBER_STRICT },
+    { MARKING("939a9414-2ddd-4d32-a0cd-375ea402b003"), S_TLP_2, "amber+strict",
+      NRS_TLP_AMBER_STRICT },
     { MARKING("e828b379-4e03-4974-9ac4-e53a884c97c1"), S_TLP_2, "red", NRS_TLP_RED },
     { MARKING("ad15a0cd-55b6-4588-a14c-a66105329b92"), S_PAP, "clear", NRS_PAP_CLEAR },
     { MARKING("a3bea94c-b469-41dc-9cfe-d6e7daba7730"), S_PAP, "white", NRS_PAP_CLEAR },
@@ -66,7 +69,8 @@ void
 ingest_markings_learn(ingest_markings_t *self, const nrs_json_value_t *definition)
 {
     size_t i = s_find(s_text(definition, "id"));
-    if (i < S_FIXED_COUNT && !s_genuine(&s_fixed[i], definition) && self->count < INGEST_MARKINGS_MAX)
+    if (i < S_FIXED_COUNT && !s_genuine(&s_fixed[i], definition) &&
+        self->count < INGEST_MARKINGS_MAX)
         self->forged[self->count++] = i;
 }
 
@@ -95,7 +99,8 @@ s_add(const ingest_markings_t *self, const nrs_json_value_t *ref, uint64_t *tlp,
 }
 
 void
-ingest_markings_of(const ingest_markings_t *self, const nrs_json_value_t *object, uint64_t *ret_tlp, uint64_t *ret_pap)
+ingest_markings_of(const ingest_markings_t *self, const nrs_json_value_t *object, uint64_t *ret_tlp,
+                   uint64_t *ret_pap)
 {
     nrs_json_value_t refs = nrs_json_get(object, nrs_text("object_marking_refs")), item;
     nrs_json_value_t parts = nrs_json_get(object, nrs_text("granular_markings"));

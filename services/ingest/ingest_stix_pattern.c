@@ -47,15 +47,16 @@ s_keyword(s_parse_t *parse, const char *word)
     return true;
 }
 
-// --- paths -------------------------------------------------------------------------------------------------
+// --- paths ---------------------------------------------------------------------------------------
 uint64_t
 ingest_stix_hash_kind(nrs_bytes_t name)
 {
     static const struct {
         const char *word;
         uint64_t kind;
-    } hashes[] = { { "md5", NRS_KIND_MD5 },       { "sha1", NRS_KIND_SHA1 },     { "sha256", NRS_KIND_SHA256 },
-                   { "sha512", NRS_KIND_SHA512 }, { "ssdeep", NRS_KIND_SSDEEP }, { "tlsh", NRS_KIND_TLSH } };
+    } hashes[] = { { "md5", NRS_KIND_MD5 },       { "sha1", NRS_KIND_SHA1 },
+                   { "sha256", NRS_KIND_SHA256 }, { "sha512", NRS_KIND_SHA512 },
+                   { "ssdeep", NRS_KIND_SSDEEP }, { "tlsh", NRS_KIND_TLSH } };
     char plain[8];
     size_t length = 0;
     for (size_t i = 0; i < name.size && length < sizeof plain; i++)
@@ -91,7 +92,8 @@ static const struct s_path {
     { "autonomous-system:number", S_INDICATOR, NRS_KIND_ASN },
     { "network-traffic:dst_ref.value", S_INDICATOR, 0 },
     { "network-traffic:src_ref.value", S_INDICATOR, 0 },
-    { "network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'", S_INDICATOR, NRS_KIND_USER_AGENT },
+    { "network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'", S_INDICATOR,
+      NRS_KIND_USER_AGENT },
     { "network-traffic:dst_port", S_PORT, 0 },
     { "network-traffic:dst_ref.type", S_NOTHING, 0 },
     { "network-traffic:src_ref.type", S_NOTHING, 0 },
@@ -101,7 +103,8 @@ static const struct s_path {
 static uint64_t
 s_hash_path(nrs_bytes_t path)
 {
-    static const char *const heads[] = { "file:hashes.", "artifact:hashes.", "x509-certificate:hashes." };
+    static const char *const heads[] = { "file:hashes.", "artifact:hashes.",
+                                         "x509-certificate:hashes." };
     for (size_t i = 0; i < 3; i++) {
         size_t length = strlen(heads[i]);
         if (path.size <= length || memcmp(path.data, heads[i], length) != 0)
@@ -131,10 +134,12 @@ s_path(s_parse_t *parse, struct s_path *ret_path)
             return NRS_OK;
         }
     *ret_path = (struct s_path){ NULL, S_INDICATOR, s_hash_path(path) };
-    return ret_path->kind ? NRS_OK : s_bad(parse, "the pattern compares something that is no indicator here");
+    return ret_path->kind
+               ? NRS_OK
+               : s_bad(parse, "the pattern compares something that is no indicator here");
 }
 
-// --- constants ---------------------------------------------------------------------------------------------
+// --- constants -----------------------------------------------------------------------------------
 // 'text', where only \' and \\ are escapes, or a whole number; appended to the texts.
 static nrs_err_t
 s_constant(s_parse_t *parse, ingest_term_t *ret_term)
@@ -145,7 +150,9 @@ s_constant(s_parse_t *parse, ingest_term_t *ret_term)
         for (; parse->at < parse->end && isdigit((unsigned char)*parse->at); parse->at++)
             nrs_buf_put(texts, parse->at, 1);
         ret_term->size = texts->size - ret_term->at;
-        return ret_term->size ? NRS_OK : s_bad(parse, "a text in single quotes or a number is wanted in the pattern");
+        return ret_term->size
+                   ? NRS_OK
+                   : s_bad(parse, "a text in single quotes or a number is wanted in the pattern");
     }
     for (; parse->at < parse->end && *parse->at != '\''; parse->at++) {
         bool escape = *parse->at == '\\' && parse->end - parse->at > 1;
@@ -190,7 +197,7 @@ s_term(s_parse_t *parse, const struct s_path *path)
     return NRS_OK;
 }
 
-// --- structure -----------------------------------------------------------------------------------------------
+// --- structure -----------------------------------------------------------------------------------
 static nrs_err_t
 s_comparison(s_parse_t *parse)
 {
@@ -207,7 +214,9 @@ s_comparison(s_parse_t *parse)
     do
         err = s_term(parse, &path);
     while (!err && s_sign(parse, ','));
-    return err ? err : s_sign(parse, ')') ? NRS_OK : s_bad(parse, "a list in the pattern does not end");
+    return err                  ? err
+           : s_sign(parse, ')') ? NRS_OK
+                                : s_bad(parse, "a list in the pattern does not end");
 }
 
 // Operands with AND and OR between them, until `close` (0: the end). Parentheses only group.
@@ -237,7 +246,9 @@ s_observation(s_parse_t *parse)
     if (!s_sign(parse, '['))
         return s_bad(parse, "the pattern does not begin with [");
     nrs_err_t err = s_joined(parse, s_comparison);
-    return err ? err : s_sign(parse, ']') ? NRS_OK : s_bad(parse, "the pattern is no list of comparisons in [ ]");
+    return err                  ? err
+           : s_sign(parse, ']') ? NRS_OK
+                                : s_bad(parse, "the pattern is no list of comparisons in [ ]");
 }
 
 nrs_err_t
@@ -245,7 +256,8 @@ ingest_stix_pattern_read(nrs_bytes_t pattern, ingest_terms_t *into, const char *
 {
     if (pattern.size == 0)
         pattern = nrs_text("");
-    s_parse_t parse = { (const char *)pattern.data, (const char *)pattern.data + pattern.size, into, NULL };
+    s_parse_t parse = { (const char *)pattern.data, (const char *)pattern.data + pattern.size, into,
+                        NULL };
     into->count = 0;
     into->port = 0;
     nrs_buf_reset(&into->texts);

@@ -49,15 +49,18 @@ ingest_submit_new(nrs_bus_t **bus_p, const ingest_submit_options_t *options)
     ingest_submit_t *self = nrs_new0(ingest_submit_t);
     self->bus = NRS_TAKE(*bus_p);
     self->options = *options;
-    self->limits = (ingest_limits_t){ (size_t)options->config->line_max, (size_t)options->config->document_max };
+    self->limits = (ingest_limits_t){ (size_t)options->config->line_max,
+                                      (size_t)options->config->document_max };
     self->count = (size_t)options->config->submissions_max + S_RECEIPTS_KEPT;
     self->items = nrs_alloc0(self->count, sizeof *self->items);
-    self->refused = nrs_metrics_counter(options->metrics, "noroshi_ingest_submissions_refused_total", NULL,
-                                        "Submissions refused as a whole.");
-    self->denied = nrs_metrics_counter(options->metrics, "noroshi_ingest_submissions_denied_total", NULL,
-                                       "Submissions by someone who does not own the source.");
-    self->abandoned = nrs_metrics_counter(options->metrics, "noroshi_ingest_submissions_abandoned_total", NULL,
-                                          "Submissions whose sender fell silent.");
+    self->refused =
+        nrs_metrics_counter(options->metrics, "noroshi_ingest_submissions_refused_total", NULL,
+                            "Submissions refused as a whole.");
+    self->denied = nrs_metrics_counter(options->metrics, "noroshi_ingest_submissions_denied_total",
+                                       NULL, "Submissions by someone who does not own the source.");
+    self->abandoned =
+        nrs_metrics_counter(options->metrics, "noroshi_ingest_submissions_abandoned_total", NULL,
+                            "Submissions whose sender fell silent.");
     return self;
 }
 
@@ -89,7 +92,7 @@ ingest_submit_destroy(ingest_submit_t **self_p)
     *self_p = NULL;
 }
 
-// --- replies -----------------------------------------------------------------------------------------------
+// --- replies -------------------------------------------------------------------------------------
 // One that can't be sent is not kept: the submitter asks again with the same id.
 static void
 s_send(ingest_submit_t *self, nrs_bytes_t peer, const nrs_submit_reply_t *reply)
@@ -108,16 +111,23 @@ static nrs_submit_reply_t
 s_receipt(const s_submission_t *item)
 {
     const ingest_tally_t *tally = &item->tally;
-    nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_RECEIPT, .state = item->state, .accepted = tally->accepted,
-                                 .known = tally->known, .rejected = tally->rejected, .skipped = tally->skipped,
-                                 .bytes = item->bytes, .reason = nrs_text(item->reason), .text = nrs_text(item->text),
+    nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_RECEIPT,
+                                 .state = item->state,
+                                 .accepted = tally->accepted,
+                                 .known = tally->known,
+                                 .rejected = tally->rejected,
+                                 .skipped = tally->skipped,
+                                 .bytes = item->bytes,
+                                 .reason = nrs_text(item->reason),
+                                 .text = nrs_text(item->text),
                                  .rejection_count = tally->told_count };
     memcpy(reply.id, item->id, sizeof reply.id);
     for (size_t i = 0; i < tally->told_count; i++) {
         const ingest_told_t *told = &tally->told[i];
-        reply.rejections[i] = (nrs_submit_rejection_t){ nrs_text(told->place), nrs_text(told->reason),
-                                                        nrs_text(told->text),
-                                                        nrs_bytes(told->bytes, told->bytes_size) };
+        reply.rejections[i] =
+            (nrs_submit_rejection_t){ nrs_text(told->place), nrs_text(told->reason),
+                                      nrs_text(told->text),
+                                      nrs_bytes(told->bytes, told->bytes_size) };
     }
     return reply;
 }
@@ -165,7 +175,8 @@ s_owe_credit(ingest_submit_t *self, s_submission_t *item, uint64_t messages)
 }
 
 static void
-s_finish(ingest_submit_t *self, s_submission_t *item, nrs_submit_state_t state, const char *reason, const char *text)
+s_finish(ingest_submit_t *self, s_submission_t *item, nrs_submit_state_t state, const char *reason,
+         const char *text)
 {
     item->state = state;
     item->reason = reason;
@@ -182,22 +193,25 @@ s_finish(ingest_submit_t *self, s_submission_t *item, nrs_submit_state_t state, 
 
 // Someone who has no submission here learns why at once: there is nothing to be committed.
 static void
-s_refuse(ingest_submit_t *self, nrs_bytes_t peer, const nrs_submit_request_t *request, const char *reason,
-         const char *text)
+s_refuse(ingest_submit_t *self, nrs_bytes_t peer, const nrs_submit_request_t *request,
+         const char *reason, const char *text)
 {
-    nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_RECEIPT, .state = NRS_SUBMIT_REFUSED, .reason = nrs_text(reason),
+    nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_RECEIPT,
+                                 .state = NRS_SUBMIT_REFUSED,
+                                 .reason = nrs_text(reason),
                                  .text = nrs_text(text) };
     memcpy(reply.id, request->id, sizeof reply.id);
     nrs_metric_add(self->refused, 1);
     s_send(self, peer, &reply);
 }
 
-// --- reading -----------------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 static const char *
 s_full_text(const char *reason)
 {
-    return strcmp(reason, "store-full") == 0 ? "the store of this ingest is full; nothing more can be taken"
-                                             : "there are too many dead letters; see `noroshi dead list`";
+    return strcmp(reason, "store-full") == 0
+               ? "the store of this ingest is full; nothing more can be taken"
+               : "there are too many dead letters; see `noroshi dead list`";
 }
 
 // Read on in the current submission. NRS_E_AGAIN: the batch is full.
@@ -226,12 +240,13 @@ s_read(ingest_submit_t *self)
     return NRS_OK;
 }
 
-// --- requests ----------------------------------------------------------------------------------------------
+// --- requests ------------------------------------------------------------------------------------
 static s_submission_t *
 s_find(ingest_submit_t *self, const uint8_t *id, const char *user)
 {
     for (size_t i = 0; i < self->count; i++)
-        if (self->items[i].phase != S_FREE && memcmp(self->items[i].id, id, NRS_SUBMIT_ID_BYTES) == 0 &&
+        if (self->items[i].phase != S_FREE &&
+            memcmp(self->items[i].id, id, NRS_SUBMIT_ID_BYTES) == 0 &&
             strcmp(self->items[i].user, user) == 0)
             return &self->items[i];
     return NULL;
@@ -246,7 +261,8 @@ s_place(ingest_submit_t *self)
         s_submission_t *item = &self->items[i];
         if (item->phase == S_FREE)
             return item;
-        if (item->phase == S_FINISHED && !item->receipt_due && (!found || item->touched_ms < found->touched_ms))
+        if (item->phase == S_FINISHED && !item->receipt_due &&
+            (!found || item->touched_ms < found->touched_ms))
             found = item;
     }
     if (found)
@@ -254,7 +270,8 @@ s_place(ingest_submit_t *self)
     return found;
 }
 
-// On ipc the socket's file mode says who may; with CURVE only the owner of the source may, as long as the key is good.
+// On ipc the socket's file mode says who may; with CURVE only the owner of the source may, as long
+// as the key is good.
 static bool
 s_allowed(const ingest_submit_t *self, const ingest_source_t *source, const char *user)
 {
@@ -265,8 +282,8 @@ s_allowed(const ingest_submit_t *self, const ingest_source_t *source, const char
 }
 
 static const char *
-s_why_not(ingest_submit_t *self, const nrs_submit_request_t *request, const char *user, const ingest_source_t **ret_source,
-          ingest_shape_t *ret_shape, const char **ret_text)
+s_why_not(ingest_submit_t *self, const nrs_submit_request_t *request, const char *user,
+          const ingest_source_t **ret_source, ingest_shape_t *ret_shape, const char **ret_text)
 {
     const ingest_source_t *source = ingest_sources_get(self->options.sources, request->source);
     *ret_text = "no source with this name may be submitted to with this key";
@@ -296,13 +313,15 @@ s_input_name(const nrs_submit_request_t *request, char into[INGEST_INPUT_MAX])
     char id[33];
     nrs_id_print(request->id, id);
     if (request->name.size)
-        snprintf(into, INGEST_INPUT_MAX, "%.*s", (int)request->name.size, (const char *)request->name.data);
+        snprintf(into, INGEST_INPUT_MAX, "%.*s", (int)request->name.size,
+                 (const char *)request->name.data);
     else
         snprintf(into, INGEST_INPUT_MAX, "submission %s", id);
 }
 
 static s_submission_t *
-s_open(ingest_submit_t *self, nrs_bytes_t peer, const char *user, const nrs_submit_request_t *request)
+s_open(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
+       const nrs_submit_request_t *request)
 {
     const ingest_source_t *source = NULL;
     ingest_shape_t shape = INGEST_SHAPE_NONE;
@@ -339,7 +358,8 @@ s_take(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t data)
     for (size_t i = 0; i < self->count; i++)
         held += self->items[i].reader ? ingest_reader_held(self->items[i].reader) : 0;
     if (held > (uint64_t)self->options.config->documents_held_max) {
-        s_finish(self, item, NRS_SUBMIT_REFUSED, "busy", "open submissions hold too much data; try again later");
+        s_finish(self, item, NRS_SUBMIT_REFUSED, "busy",
+                 "open submissions hold too much data; try again later");
         return;
     }
     item->bytes += data.size;
@@ -348,11 +368,12 @@ s_take(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t data)
 }
 
 static void
-s_on_begin(ingest_submit_t *self, nrs_bytes_t peer, const char *user, const nrs_submit_request_t *request,
-           nrs_bytes_t data)
+s_on_begin(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
+           const nrs_submit_request_t *request, nrs_bytes_t data)
 {
     s_submission_t *item = s_find(self, request->id, user);
-    if (item && item->phase == S_FINISHED && item->state == NRS_SUBMIT_DONE) { // the receipt was lost
+    if (item && item->phase == S_FINISHED &&
+        item->state == NRS_SUBMIT_DONE) { // the receipt was lost
         s_heard(self, item, peer);
         s_owe_receipt(self, item);
         return;
@@ -374,15 +395,19 @@ s_on_begin(ingest_submit_t *self, nrs_bytes_t peer, const char *user, const nrs_
 }
 
 static void
-s_on_data(ingest_submit_t *self, s_submission_t *item, const nrs_submit_request_t *request, nrs_bytes_t data)
+s_on_data(ingest_submit_t *self, s_submission_t *item, const nrs_submit_request_t *request,
+          nrs_bytes_t data)
 {
     if (request->sequence <= item->sequence)
         return; // sent again after a reconnect
     if (request->sequence != item->sequence + 1 || item->ended)
-        s_finish(self, item, NRS_SUBMIT_REFUSED, "sequence", "a data message is missing; send the whole again");
+        s_finish(self, item, NRS_SUBMIT_REFUSED, "sequence",
+                 "a data message is missing; send the whole again");
     else if (item->credit == 0)
-        s_finish(self, item, NRS_SUBMIT_REFUSED, "credit", "more data messages came than were granted");
-    else if (self->options.zap && !nrs_zap_allowed(self->options.zap, INGEST_SUBMIT_DOMAIN, item->user))
+        s_finish(self, item, NRS_SUBMIT_REFUSED, "credit",
+                 "more data messages came than were granted");
+    else if (self->options.zap &&
+             !nrs_zap_allowed(self->options.zap, INGEST_SUBMIT_DOMAIN, item->user))
         s_finish(self, item, NRS_SUBMIT_REFUSED, "denied", "this key may no longer submit");
     else if (!nrs_store_has_room(self->options.store))
         s_finish(self, item, NRS_SUBMIT_REFUSED, "store-full", s_full_text("store-full"));
@@ -402,8 +427,8 @@ s_on_end(ingest_submit_t *self, s_submission_t *item)
 }
 
 static void
-s_on_request(ingest_submit_t *self, nrs_bytes_t peer, const char *user, const nrs_submit_request_t *request,
-             nrs_bytes_t data)
+s_on_request(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
+             const nrs_submit_request_t *request, nrs_bytes_t data)
 {
     if (data.size > NRS_SUBMIT_DATA_MAX) {
         s_refuse(self, peer, request, "too-long", "a data frame has at most 1 MiB");
@@ -415,7 +440,8 @@ s_on_request(ingest_submit_t *self, nrs_bytes_t peer, const char *user, const nr
     }
     s_submission_t *item = s_find(self, request->id, user);
     if (!item) {
-        s_refuse(self, peer, request, "unknown", "there is no such submission here: begin it again");
+        s_refuse(self, peer, request, "unknown",
+                 "there is no such submission here: begin it again");
         return;
     }
     s_heard(self, item, peer);
@@ -440,7 +466,8 @@ s_on_message(ingest_submit_t *self, const nrs_message_t *message)
     nrs_bytes_t peer = nrs_message_frame(message, 0);
     nrs_err_t err = nrs_submit_decode_request(nrs_message_frame(message, 1), &request);
     if (err == NRS_E_VERSION)
-        s_refuse(self, peer, &request, "version", "this ingest speaks version 1 of the submit protocol");
+        s_refuse(self, peer, &request, "version",
+                 "this ingest speaks version 1 of the submit protocol");
     else if (err)
         nrs_metric_add(self->refused, 1);
     else
@@ -448,7 +475,7 @@ s_on_message(ingest_submit_t *self, const nrs_message_t *message)
                      message->count == 3 ? nrs_message_frame(message, 2) : NRS_NONE);
 }
 
-// --- the step ------------------------------------------------------------------------------------------------
+// --- the step ------------------------------------------------------------------------------------
 // Whoever has said nothing for long will begin again, if at all.
 static void
 s_look_for_silence(ingest_submit_t *self)

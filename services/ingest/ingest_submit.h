@@ -1,7 +1,8 @@
 // ingest_submit.h - the server of the submit protocol (proto/submit.md): who may, credit, receipts
 // Promise:  a receipt, and credit, go out only when what they speak of is committed.
 // Threads:  an object belongs to the thread of the stage.
-// Cost:     memory is bounded by the options: open submissions, credit, and the data that they hold together.
+// Cost:     memory is bounded by the options: open submissions, credit, and the data that they hold
+// together.
 
 #ifndef INGEST_SUBMIT_H
 #define INGEST_SUBMIT_H
@@ -16,10 +17,10 @@
 typedef struct ingest_submit ingest_submit_t;
 
 typedef struct ingest_submit_options {
-    const ingest_config_t *config;     // borrowed, as all below
+    const ingest_config_t *config; // borrowed, as all below
     const ingest_sources_t *sources;
-    nrs_store_t *store;                // is there room?
-    nrs_zap_t *zap;                    // NULL: the socket does not authenticate, its file mode says who may
+    nrs_store_t *store; // is there room?
+    nrs_zap_t *zap;     // NULL: the socket does not authenticate, its file mode says who may
     ingest_batch_t *batch;
     nrs_metrics_t *metrics;
 } ingest_submit_options_t;
@@ -30,8 +31,8 @@ ingest_submit_new(nrs_bus_t **bus_p, const ingest_submit_options_t *options);
 void
 ingest_submit_destroy(ingest_submit_t **self_p);
 
-// Take what has arrived, while the batch has room. *ret_more is set when something was left over. Errors: those of
-// the batch.
+// Take what has arrived, while the batch has room. *ret_more is set when something was left over.
+// Errors: those of the batch.
 NRS_MUST_CHECK nrs_err_t
 ingest_submit_step(ingest_submit_t *self, int64_t now_ms, bool *ret_more);
 // What was taken is durable: send credit and receipts.

@@ -27,7 +27,8 @@ s_accept(void *me, const ingest_place_t *place, const nrs_origin_t *origin)
     nrs_origin_place_t where;
     (void)place; // it is in the event, as evidence
     batch->records++;
-    nrs_err_t err = ingest_known_get(batch->known, nrs_out_txn(batch->out), origin->id.data, &where);
+    nrs_err_t err =
+        ingest_known_get(batch->known, nrs_out_txn(batch->out), origin->id.data, &where);
     if (err == NRS_OK) {
         self->known++;
         nrs_metric_add(batch->knew, 1);
@@ -57,7 +58,8 @@ s_tell(ingest_tally_t *self, const char *place, const ingest_reject_t *reject)
     snprintf(told->place, sizeof told->place, "%s", place);
     told->reason = reject->reason;
     snprintf(told->text, sizeof told->text, "%s", reject->text);
-    told->bytes_size = reject->bytes.size < sizeof told->bytes ? reject->bytes.size : sizeof told->bytes;
+    told->bytes_size =
+        reject->bytes.size < sizeof told->bytes ? reject->bytes.size : sizeof told->bytes;
     memcpy(told->bytes, reject->bytes.data, told->bytes_size);
 }
 

@@ -1,5 +1,5 @@
-// ingest_tally.h - where records go: into the batch, to the dead letters, or nowhere as they are known; and the count of it
-// Threads:  an object belongs to the thread of the stage.
+// ingest_tally.h - where records go: into the batch, to the dead letters, or nowhere as they are
+// known; and the count of it Threads:  an object belongs to the thread of the stage.
 
 #ifndef INGEST_TALLY_H
 #define INGEST_TALLY_H
@@ -37,9 +37,9 @@ typedef struct ingest_tally {
     ingest_batch_t *batch;         // borrowed
     const ingest_source_t *source; // borrowed
     uint64_t accepted, known, rejected, skipped;
-    const char *full;              // why no more can be taken ("dead-letters-full", "store-full"), or NULL
+    const char *full; // why no more can be taken ("dead-letters-full", "store-full"), or NULL
     size_t told_count;
-    ingest_told_t *told;           // owned: the first NRS_SUBMIT_REJECTIONS_MAX
+    ingest_told_t *told; // owned: the first NRS_SUBMIT_REJECTIONS_MAX
 } ingest_tally_t;
 
 void

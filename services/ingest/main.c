@@ -1,4 +1,5 @@
-// ingest - takes what members and feeds report, in any format that it knows, and answers with a receipt.
+// ingest - takes what members and feeds report, in any format that it knows, and answers with a
+// receipt.
 #include "services/ingest/ingest.h"
 
 int

@@ -11,7 +11,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     static inputs_t inputs;
     if (!inputs.sources)
         inputs_open(&inputs, "sources:\n"
-                             "  csv: { member: guard, format: csv, map: { value: v, kind: k, observed_at: t, tags: g, port: p } }\n");
+                             "  csv: { member: guard, format: csv, map: { value: v, kind: k, "
+                             "observed_at: t, tags: g, port: p } }\n");
     if (size == 0)
         return 0;
     nrs_bytes_t bytes = nrs_bytes(data + 1, size - 1);

@@ -14,7 +14,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                              "  jsonl:\n"
                              "    member: guard\n"
                              "    format: jsonl\n"
-                             "    map: { value: [v, a.b], kind: k, observed_at: t, tags: g, port: p, confidence: c, tlp: m }\n");
+                             "    map: { value: [v, a.b], kind: k, observed_at: t, tags: g, port: "
+                             "p, confidence: c, tlp: m }\n");
     if (size == 0)
         return 0;
     nrs_bytes_t bytes = nrs_bytes(data + 1, size - 1);

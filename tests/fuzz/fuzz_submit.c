@@ -15,14 +15,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (nrs_submit_decode_request(nrs_bytes(data, size), &request) == NRS_OK) {
         nrs_submit_encode_request(&request, &header);
         if (nrs_submit_decode_request(nrs_buf_bytes(&header), &request_again) ||
-            !nrs_bytes_equal(request.source, request_again.source) || request.sequence != request_again.sequence)
+            !nrs_bytes_equal(request.source, request_again.source) ||
+            request.sequence != request_again.sequence)
             abort();
     }
     nrs_buf_reset(&header);
     if (nrs_submit_decode_reply(nrs_bytes(data, size), &reply) == NRS_OK) {
         nrs_submit_encode_reply(&reply, &header);
         if (nrs_submit_decode_reply(nrs_buf_bytes(&header), &reply_again) ||
-            reply.rejection_count != reply_again.rejection_count || reply.known != reply_again.known)
+            reply.rejection_count != reply_again.rejection_count ||
+            reply.known != reply_again.known)
             abort();
     }
     nrs_buf_free(&header);

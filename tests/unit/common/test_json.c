@@ -96,7 +96,9 @@ test_json_picks_paths_and_dotted_names(void **state)
     assert_int_equal(nrs_json_paths_add(paths, nrs_text("a..b"), &slot), NRS_E_FORMAT);
     assert_int_equal(nrs_json_paths_add(paths, nrs_text(""), &slot), NRS_E_FORMAT);
     s_text_t text;
-    s_parse(&text, nrs_text("{\"a\":\"\\u3042\",\"b\":{\"c\":-5},\"x.y\":true,\"a\":\"last\",\"n\":null}"));
+    s_parse(
+        &text,
+        nrs_text("{\"a\":\"\\u3042\",\"b\":{\"c\":-5},\"x.y\":true,\"a\":\"last\",\"n\":null}"));
     nrs_json_pick(&text.root, paths, values);
     assert_true(nrs_bytes_is(values[0].text, "last"));
     assert_int_equal(values[1].type, NRS_JSON_INT);

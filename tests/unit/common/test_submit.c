@@ -44,7 +44,8 @@ test_submit_refuses_every_prefix_and_a_byte_too_many(void **state)
     nrs_submit_request_t back;
     nrs_submit_encode_request(&s_request, &header);
     for (size_t size = 0; size < header.size; size++)
-        assert_int_not_equal(nrs_submit_decode_request(nrs_bytes(header.data, size), &back), NRS_OK);
+        assert_int_not_equal(nrs_submit_decode_request(nrs_bytes(header.data, size), &back),
+                             NRS_OK);
     nrs_pack_nil(&header);
     assert_int_equal(nrs_submit_decode_request(nrs_buf_bytes(&header), &back), NRS_E_FORMAT);
     nrs_buf_free(&header);
@@ -82,14 +83,16 @@ test_submit_receipt_comes_back_with_its_rejections(void **state)
                                  .text = nrs_text("no"),
                                  .rejection_count = NRS_SUBMIT_REJECTIONS_MAX };
     for (size_t i = 0; i < NRS_SUBMIT_REJECTIONS_MAX; i++)
-        reply.rejections[i] = (nrs_submit_rejection_t){ nrs_text("a:1"), nrs_text("json"), nrs_text("bad"),
-                                                        nrs_bytes("\xff\0", 2) };
+        reply.rejections[i] = (nrs_submit_rejection_t){ nrs_text("a:1"), nrs_text("json"),
+                                                        nrs_text("bad"), nrs_bytes("\xff\0", 2) };
     nrs_buf_t header = { 0 };
     nrs_submit_reply_t back;
     nrs_submit_encode_reply(&reply, &header);
     assert_int_equal(nrs_submit_decode_reply(nrs_buf_bytes(&header), &back), NRS_OK);
     assert_int_equal(back.state, NRS_SUBMIT_REFUSED);
-    assert_int_equal(back.accepted * 10000 + back.known * 1000 + back.rejected * 100 + back.skipped * 10 + back.bytes, 54321);
+    assert_int_equal(back.accepted * 10000 + back.known * 1000 + back.rejected * 100 +
+                         back.skipped * 10 + back.bytes,
+                     54321);
     assert_true(nrs_bytes_is(back.reason, "denied"));
     assert_int_equal(back.rejection_count, NRS_SUBMIT_REJECTIONS_MAX);
     assert_int_equal(back.rejections[19].bytes.size, 2);

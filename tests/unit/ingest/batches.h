@@ -1,5 +1,5 @@
-// batches.h - the stage runtime's side of a batch, for tests: notes what would be committed, and can refuse it
-// Shape:    defines nrs_out_*() itself, so that the real runtime is not linked in.
+// batches.h - the stage runtime's side of a batch, for tests: notes what would be committed, and
+// can refuse it Shape:    defines nrs_out_*() itself, so that the real runtime is not linked in.
 
 #ifndef BATCHES_H
 #define BATCHES_H
@@ -13,10 +13,10 @@
 
 struct nrs_out {
     nrs_txn_t *txn;
-    size_t taken, room;      // records; room 0: no limit
-    size_t reports, dead;    // of all batches
-    size_t dead_max;         // 0: no limit
-    char last_reason[64];    // of the last dead letter
+    size_t taken, room;   // records; room 0: no limit
+    size_t reports, dead; // of all batches
+    size_t dead_max;      // 0: no limit
+    char last_reason[64]; // of the last dead letter
     char last_place[200];
 };
 
@@ -83,14 +83,19 @@ batches_open(batches_t *self, const char *sources_yaml)
         abort();
     snprintf(path, sizeof path, "%s/store", self->dir);
     nrs_store_options_t options = { .path = path, .bytes_max = 64 << 20 };
-    if (nrs_store_open(&options, &problem, &self->store) || ingest_known_open(self->store, 1000, &self->known)) {
+    if (nrs_store_open(&options, &problem, &self->store) ||
+        ingest_known_open(self->store, 1000, &self->known)) {
         fprintf(stderr, "%s\n", problem.text);
         abort();
     }
     self->metrics = nrs_metrics_new();
     nrs_metric_t *any = nrs_metrics_counter(self->metrics, "any_total", NULL, "any");
-    self->batch = (ingest_batch_t){ .out = &self->out, .known = self->known, .accepted = any, .knew = any,
-                                    .rejected = any, .skipped = any };
+    self->batch = (ingest_batch_t){ .out = &self->out,
+                                    .known = self->known,
+                                    .accepted = any,
+                                    .knew = any,
+                                    .rejected = any,
+                                    .skipped = any };
 }
 
 static inline int

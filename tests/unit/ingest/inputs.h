@@ -1,5 +1,6 @@
-// inputs.h - reads bytes of one source with a reader and notes, line by line, what the sink was given
-// Shape:    "KIND VALUE" for an event, "! REASON PLACE" for a rejection, "-" for what was skipped.
+// inputs.h - reads bytes of one source with a reader and notes, line by line, what the sink was
+// given Shape:    "KIND VALUE" for an event, "! REASON PLACE" for a rejection, "-" for what was
+// skipped.
 
 #ifndef INPUTS_H
 #define INPUTS_H
@@ -17,15 +18,15 @@ typedef struct inputs {
     ingest_sources_t *sources;
     ingest_limits_t limits;
     nrs_buf_t notes;
-    size_t room;         // records until the sink has no room; 0: always
-    size_t taken;        // since the last step
-    nrs_origin_t last;   // of the last event; its texts are gone
-    char given[512];     // of the last event
+    size_t room;       // records until the sink has no room; 0: always
+    size_t taken;      // since the last step
+    nrs_origin_t last; // of the last event; its texts are gone
+    char given[512];   // of the last event
     char claim[65];
     char record[257];
     char evidence[257];
     uint8_t id[NRS_ID_BYTES];
-    uint64_t bytes_total;// of the last rejection
+    uint64_t bytes_total; // of the last rejection
     size_t bytes_kept;
     char text[512];
 } inputs_t;
@@ -33,10 +34,11 @@ typedef struct inputs {
 static inline void
 inputs_open(inputs_t *self, const char *sources_yaml)
 {
-    static const char head[] = "agreements:\n"
-                               "  mou: { title: Memorandum }\n"
-                               "members:\n"
-                               "  guard: { name: Guard, agreement: mou, tlp: amber, pap: green, onward: ask }\n";
+    static const char head[] =
+        "agreements:\n"
+        "  mou: { title: Memorandum }\n"
+        "members:\n"
+        "  guard: { name: Guard, agreement: mou, tlp: amber, pap: green, onward: ask }\n";
     nrs_problem_t problem = { .text[0] = 0 };
     nrs_buf_t yaml = { 0 };
     nrs_buf_put_text(&yaml, head);

@@ -1,4 +1,5 @@
-// What each format makes of what comes in: good records, one bad among them, and inputs that are no text at all.
+// What each format makes of what comes in: good records, one bad among them, and inputs that are no
+// text at all.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,7 +19,8 @@ static const char s_sources[] =
     "    format: csv\n"
     "    timezone: '+09:00'\n"
     "    map: { value: URL, kind: '=url', observed_at: date, target: description }\n"
-    "  haus: { member: guard, format: csv, header: comment, map: { value: ioc, kind: type, tags: tags } }\n"
+    "  haus: { member: guard, format: csv, header: comment, map: { value: ioc, kind: type, tags: "
+    "tags } }\n"
     "  tweets:\n"
     "    member: guard\n"
     "    format: csv\n"
@@ -27,11 +29,13 @@ static const char s_sources[] =
     "  jsonl:\n"
     "    member: guard\n"
     "    format: jsonl\n"
-    "    map: { value: [ioc.value, ioc], kind: type, observed_at: seen, claim: threat, port: port, confidence: sure,\n"
+    "    map: { value: [ioc.value, ioc], kind: type, observed_at: seen, claim: threat, port: port, "
+    "confidence: sure,\n"
     "           count: n, record: id, tags: tags, expires_at: until, tlp: tlp }\n"
     "    claims: { botnet_cc: c2-server, payload_delivery: malware-distribution }\n"
     "  plain: { member: guard, format: jsonl }\n"
-    "  json: { member: guard, format: json, records: data.items, kind: domain, map: { value: name } }\n";
+    "  json: { member: guard, format: json, records: data.items, kind: domain, map: { value: name "
+    "} }\n";
 
 static void
 s_check(const char *source, nrs_bytes_t bytes, const char *want)
@@ -60,9 +64,13 @@ test_reader_makes_of_each_format_what_it_says(void **state)
         { "list", "\n\n", "" },
         { "list", "# all\nhxxp://evil[.]example/a\r\n\n192.0.2.7\nEVIL.example # seen today\n",
           "url http://evil.example/a\nipv4 192.0.2.7\ndomain evil.example\n" },
-        { "list", "\xef\xbb\xbf" "evil.example", "domain evil.example\n" },
+        { "list",
+          "\xef\xbb\xbf"
+          "evil.example",
+          "domain evil.example\n" },
         { "list", "192.0.2.1:443\n[2001:db8::1]:8443\n", "ipv4 192.0.2.1\nipv6 2001:db8::1\n" },
-        { "list", "good.example\n!!\nworse.example\n", "domain good.example\n! kind-unknown in:2\ndomain worse.example\n" },
+        { "list", "good.example\n!!\nworse.example\n",
+          "domain good.example\n! kind-unknown in:2\ndomain worse.example\n" },
         { "drop", "192.0.2.0/24 ; SBL1\n; end\n", "cidr 192.0.2.0/24\n" },
         // hosts
         { "hosts", "127.0.0.1 localhost\n0.0.0.0 evil.example worse.example # both\nevil.example\n",
@@ -73,23 +81,34 @@ test_reader_makes_of_each_format_what_it_says(void **state)
         { "csv", "description,extra,URL\nx,y,https://a.example/x\nx\nx,y,https://b.example/y,z\n",
           "url https://a.example/x\n! field-missing in:3\n! columns in:4\n" },
         { "csv", "a,b\n1,2\n3,4\n", "! header in:1\n" },
-        { "csv", "URL\n\"https://a.example/\n\nhttps://b.example/\n", "! csv in:2\nurl https://b.example/\n" },
-        { "csv", "description,URL\n\"two\nlines \"\"quoted\"\"\",https://a.example/\n,https://b.example/\n",
+        { "csv", "URL\n\"https://a.example/\n\nhttps://b.example/\n",
+          "! csv in:2\nurl https://b.example/\n" },
+        { "csv",
+          "description,URL\n\"two\nlines "
+          "\"\"quoted\"\"\",https://a.example/\n,https://b.example/\n",
           "url https://a.example/\nurl https://b.example/\n" },
-        { "csv", "URL\nNone\nhttps://a.example/\n", "! field-missing in:2\nurl https://a.example/\n" },
-        { "haus", "# Dump\n# \"ioc\", \"type\", \"tags\"\n\"192.0.2.1:80\", \"ip:port\", \"a,b\"\n"
-                  "\"2001:db8::5:40669\", \"ip:port\", \"None\"\n",
+        { "csv", "URL\nNone\nhttps://a.example/\n",
+          "! field-missing in:2\nurl https://a.example/\n" },
+        { "haus",
+          "# Dump\n# \"ioc\", \"type\", \"tags\"\n\"192.0.2.1:80\", \"ip:port\", \"a,b\"\n"
+          "\"2001:db8::5:40669\", \"ip:port\", \"None\"\n",
           "ipv4 192.0.2.1\nipv6 2001:db8::5\n" },
-        { "tweets", "2025-07-23 01:31:00,me,sha256,"
-                    "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08,#a #b,https://x.example/1\n",
+        { "tweets",
+          "2025-07-23 01:31:00,me,sha256,"
+          "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08,#a "
+          "#b,https://x.example/1\n",
           "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\n" },
         // JSON lines
-        { "jsonl", "{\"ioc\":\"evil.example\",\"type\":\"domain\"}\n{\"ioc\":\n{\"ioc\":\"b.example\",\"type\":\"fqdn\"}",
+        { "jsonl",
+          "{\"ioc\":\"evil.example\",\"type\":\"domain\"}\n{\"ioc\":\n{\"ioc\":\"b.example\","
+          "\"type\":\"fqdn\"}",
           "domain evil.example\n! json in:2\ndomain b.example\n" },
-        { "jsonl", "{\"ioc\":{\"value\":\"a.example\"},\"type\":\"domain\"}\n", "domain a.example\n" },
+        { "jsonl", "{\"ioc\":{\"value\":\"a.example\"},\"type\":\"domain\"}\n",
+          "domain a.example\n" },
         { "jsonl", "{\"ioc.value\":\"a.example\",\"type\":\"domain\"}\n", "domain a.example\n" },
         { "jsonl", "{\"ioc\":\"a.example\"} {\"ioc\":\"b.example\"}\n", "! json in:1\n" },
-        { "jsonl", "{\"ioc\":\"a.example\",\n\"type\":\"domain\"}\n", "! json in:1\n! json in:2\n" },
+        { "jsonl", "{\"ioc\":\"a.example\",\n\"type\":\"domain\"}\n",
+          "! json in:1\n! json in:2\n" },
         { "jsonl", "\"bare.example\"\n[1]\n", "domain bare.example\n! record-type in:2\n" },
         { "jsonl", "{\"type\":\"domain\"}\n", "! field-missing in:1\n" },
         { "jsonl", "{\"ioc\":\"a.example\",\"type\":\"flavour\"}\n", "! kind-unknown in:1\n" },
@@ -97,12 +116,16 @@ test_reader_makes_of_each_format_what_it_says(void **state)
         { "jsonl", "{\"ioc\":\"\xff\",\"type\":\"domain\"}\n", "! utf8 in:1\n" },
         { "jsonl", "{\"ioc\":[\"a.example\"]}\n{\"ioc\":[\"a.example\",\"b.example\"]}\n",
           "domain a.example\n! field-type in:2\n" },
-        { "jsonl", "{\"ioc\":\"evil.example|192.0.2.4\",\"type\":\"domain|ip\"}\n", "domain evil.example\nipv4 192.0.2.4\n" },
-        { "jsonl", "{\"ioc\":\"a.example\",\"seen\":\"1970-01-02\"}\n{\"ioc\":\"a.example\",\"seen\":\"2100-01-01\"}\n"
-                   "{\"ioc\":\"a.example\",\"seen\":\"soon\"}\n",
+        { "jsonl", "{\"ioc\":\"evil.example|192.0.2.4\",\"type\":\"domain|ip\"}\n",
+          "domain evil.example\nipv4 192.0.2.4\n" },
+        { "jsonl",
+          "{\"ioc\":\"a.example\",\"seen\":\"1970-01-02\"}\n{\"ioc\":\"a.example\",\"seen\":\"2100-"
+          "01-01\"}\n"
+          "{\"ioc\":\"a.example\",\"seen\":\"soon\"}\n",
           "! time-range in:1\n! time-range in:2\n! time in:3\n" },
         { "jsonl", "{\"ioc\":\"a.example\",\"port\":70000}\n", "! number in:1\n" },
-        { "plain", "{\"value\":\"a.example\",\"kind\":\"domain\"}\n{\"origin.value\":\"b.example\"}\n",
+        { "plain",
+          "{\"value\":\"a.example\",\"kind\":\"domain\"}\n{\"origin.value\":\"b.example\"}\n",
           "domain a.example\ndomain b.example\n" },
         // JSON documents
         { "json", "{\"data\":{\"items\":[{\"name\":\"a.example\"},\"b.example\",7]}}",
@@ -128,11 +151,13 @@ test_reader_fills_the_origin_from_record_and_defaults(void **state)
     (void)state;
     inputs_t inputs;
     inputs_open(&inputs, s_sources);
-    inputs_read(&inputs, "jsonl",
-                nrs_text("{\"id\":17,\"ioc\":\"HXXP://Evil.example:80/\",\"type\":\"url\",\"seen\":\"2025-12-01T00:00:00Z\","
-                         "\"threat\":\"botnet_cc\",\"sure\":\"High\",\"n\":\"3\",\"tags\":[\"x\",\"y\"],"
-                         "\"until\":1767225600,\"tlp\":\"TLP:WHITE\"}"),
-                4096);
+    inputs_read(
+        &inputs, "jsonl",
+        nrs_text("{\"id\":17,\"ioc\":\"HXXP://Evil.example:80/"
+                 "\",\"type\":\"url\",\"seen\":\"2025-12-01T00:00:00Z\","
+                 "\"threat\":\"botnet_cc\",\"sure\":\"High\",\"n\":\"3\",\"tags\":[\"x\",\"y\"],"
+                 "\"until\":1767225600,\"tlp\":\"TLP:WHITE\"}"),
+        4096);
     const nrs_origin_t *origin = &inputs.last;
     assert_int_equal(origin->observed_at, 1764547200000);
     assert_int_equal(origin->received_at, INPUTS_NOW_MS);
@@ -159,12 +184,18 @@ test_reader_gives_the_same_report_the_same_id(void **state)
     inputs_open(&inputs, s_sources);
     uint8_t first[NRS_ID_BYTES];
     static const uint8_t none[6] = { 0 };
-    inputs_read(&inputs, "jsonl", nrs_text("{\"ioc\":\"Evil.Example.\",\"type\":\"domain\",\"seen\":1764547200}"), 4096);
+    inputs_read(&inputs, "jsonl",
+                nrs_text("{\"ioc\":\"Evil.Example.\",\"type\":\"domain\",\"seen\":1764547200}"),
+                4096);
     memcpy(first, inputs.id, sizeof first);
     assert_int_equal(nrs_get_be64(first) >> 16, 1764547200000);
-    inputs_read(&inputs, "jsonl", nrs_text("{\"ioc\":\"evil[.]example\",\"type\":\"fqdn\",\"seen\":\"2025-12-01\"}"), 4096);
+    inputs_read(&inputs, "jsonl",
+                nrs_text("{\"ioc\":\"evil[.]example\",\"type\":\"fqdn\",\"seen\":\"2025-12-01\"}"),
+                4096);
     assert_memory_equal(first, inputs.id, sizeof first);
-    inputs_read(&inputs, "jsonl", nrs_text("{\"ioc\":\"evil.example\",\"type\":\"domain\",\"seen\":1764547201}"), 4096);
+    inputs_read(&inputs, "jsonl",
+                nrs_text("{\"ioc\":\"evil.example\",\"type\":\"domain\",\"seen\":1764547201}"),
+                4096);
     assert_memory_not_equal(first, inputs.id, sizeof first);
     inputs_read(&inputs, "list", nrs_text("evil.example"), 4096); // no time of its own
     assert_memory_equal(inputs.id, none, sizeof none);
@@ -178,7 +209,8 @@ test_reader_reads_times_without_zone_in_the_sources_zone(void **state)
     (void)state;
     inputs_t inputs;
     inputs_open(&inputs, s_sources);
-    inputs_read(&inputs, "csv", nrs_text("date,URL\n2025/12/01 09:00:00,https://a.example/\n"), 4096);
+    inputs_read(&inputs, "csv", nrs_text("date,URL\n2025/12/01 09:00:00,https://a.example/\n"),
+                4096);
     assert_int_equal(inputs.last.observed_at, 1764547200000);
     inputs_close(&inputs);
 }
@@ -199,7 +231,8 @@ test_reader_keeps_the_beginning_of_a_line_that_is_too_long(void **state)
     assert_string_equal(notes, "domain a.example\n! too-long in:2\ndomain b.example\n");
     assert_int_equal(inputs.bytes_total, size - 10 - 10);
     assert_int_equal(inputs.bytes_kept, INGEST_KEPT_MAX);
-    notes = inputs_read(&inputs, "list", nrs_bytes(bytes, size - 11), 4096); // the same at the end of the input
+    notes = inputs_read(&inputs, "list", nrs_bytes(bytes, size - 11),
+                        4096); // the same at the end of the input
     assert_string_equal(notes, "domain a.example\n! too-long in:2\n");
     free(bytes);
     inputs_close(&inputs);
@@ -214,10 +247,13 @@ test_reader_refuses_a_document_that_is_too_long_or_too_deep(void **state)
     size_t size = (1 << 20) + 1;
     char *bytes = nrs_alloc0(size, 1);
     memset(bytes, '[', size);
-    assert_string_equal(inputs_read(&inputs, "json", nrs_bytes(bytes, size), 65536), "! too-long in\n");
+    assert_string_equal(inputs_read(&inputs, "json", nrs_bytes(bytes, size), 65536),
+                        "! too-long in\n");
     memset(bytes + 500, ']', 500);
-    assert_string_equal(inputs_read(&inputs, "json", nrs_bytes(bytes, 1000), 65536), "! depth in\n");
-    assert_string_equal(inputs_read(&inputs, "jsonl", nrs_bytes(bytes, 1000), 65536), "! depth in:1\n");
+    assert_string_equal(inputs_read(&inputs, "json", nrs_bytes(bytes, 1000), 65536),
+                        "! depth in\n");
+    assert_string_equal(inputs_read(&inputs, "jsonl", nrs_bytes(bytes, 1000), 65536),
+                        "! depth in:1\n");
     free(bytes);
     inputs_close(&inputs);
 }
@@ -227,7 +263,8 @@ test_reader_does_not_take_zeros_for_blanks(void **state)
 {
     (void)state;
     static const char zeros[100];
-    s_check("list", nrs_bytes(zeros, sizeof zeros), "! kind-unknown in:1\n");
+    s_check("list", nrs_bytes(zeros, sizeof zeros), "! nul in:1\n");
+    s_check("hosts", nrs_bytes(zeros, sizeof zeros), "! hosts in:1\n");
     s_check("json", nrs_bytes(zeros, sizeof zeros), "! json in\n");
 }
 
@@ -250,7 +287,9 @@ test_reader_goes_on_where_an_earlier_one_stopped(void **state)
     static const struct {
         const char *source, *bytes;
     } cases[] = {
-        { "csv", "\xef\xbb\xbf" "URL,date\nhttps://a.example/,\nbad\n\"https://b.example/\",\nhttps://c.example/,\n" },
+        { "csv",
+          "\xef\xbb\xbf"
+          "URL,date\nhttps://a.example/,\nbad\n\"https://b.example/\",\nhttps://c.example/,\n" },
         { "json", "{\"data\":{\"items\":[\"a.example\",7,\"b.example\"]}}" },
         { "list", "a.example\n#\nb.example" },
     };
@@ -258,7 +297,8 @@ test_reader_goes_on_where_an_earlier_one_stopped(void **state)
     inputs_open(&inputs, s_sources);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         nrs_bytes_t bytes = nrs_text(cases[i].bytes);
-        const ingest_source_t *source = ingest_sources_get(inputs.sources, nrs_text(cases[i].source));
+        const ingest_source_t *source =
+            ingest_sources_get(inputs.sources, nrs_text(cases[i].source));
         char *want = nrs_strdup(inputs_read(&inputs, cases[i].source, bytes, 4096));
         ingest_sink_t sink = { &inputs, inputs_room, inputs_accept, inputs_reject, inputs_skip };
         uint64_t cursor = 0;
@@ -266,7 +306,8 @@ test_reader_goes_on_where_an_earlier_one_stopped(void **state)
         nrs_buf_reset(&inputs.notes);
         inputs.room = 1;
         while (err == NRS_E_AGAIN) {
-            ingest_reader_t *reader = ingest_reader_new(source, source->shape, "in", &inputs.limits);
+            ingest_reader_t *reader =
+                ingest_reader_new(source, source->shape, "in", &inputs.limits);
             ingest_reader_skip_to(reader, cursor);
             ingest_reader_put(reader, bytes);
             ingest_reader_end(reader);

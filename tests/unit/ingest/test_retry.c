@@ -30,14 +30,18 @@ test_retry_takes_what_can_be_read_and_keeps_the_rest(void **state)
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         batches_t batches;
-        batches_open(&batches, "sources:\n"
-                               "  list: { member: guard, format: list }\n"
-                               "  json: { member: guard, format: json, records: a.b, map: { value: name } }\n"
-                               "  csv: { member: guard, format: csv, map: { value: v } }\n"
-                               "  tweets: { member: guard, format: csv, header: [u, v], map: { value: v } }\n"
-                               "  stix: { member: guard, format: stix }\n");
-        nrs_dead_kept_t dead = { .id = 1, .reason = nrs_text("value"), .source = nrs_text(cases[i].source),
-                                 .place = nrs_text("in:1"), .bytes = nrs_text(cases[i].bytes),
+        batches_open(&batches,
+                     "sources:\n"
+                     "  list: { member: guard, format: list }\n"
+                     "  json: { member: guard, format: json, records: a.b, map: { value: name } }\n"
+                     "  csv: { member: guard, format: csv, map: { value: v } }\n"
+                     "  tweets: { member: guard, format: csv, header: [u, v], map: { value: v } }\n"
+                     "  stix: { member: guard, format: stix }\n");
+        nrs_dead_kept_t dead = { .id = 1,
+                                 .reason = nrs_text("value"),
+                                 .source = nrs_text(cases[i].source),
+                                 .place = nrs_text("in:1"),
+                                 .bytes = nrs_text(cases[i].bytes),
                                  .bytes_total = cases[i].total };
         batches_begin(&batches);
         assert_int_equal(ingest_retry(batches.inputs.sources, &dead, &batches.batch), NRS_OK);
@@ -51,6 +55,7 @@ test_retry_takes_what_can_be_read_and_keeps_the_rest(void **state)
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(test_retry_takes_what_can_be_read_and_keeps_the_rest) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(
+        test_retry_takes_what_can_be_read_and_keeps_the_rest) };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

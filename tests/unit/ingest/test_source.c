@@ -47,9 +47,11 @@ test_source_refuses_with_the_line_that_is_wrong(void **state)
         nrs_directory_t *directory = NULL;
         ingest_sources_t *sources = NULL;
         nrs_buf_printf(&yaml,
-                       "agreements:\n  mou: { title: M }\nmembers:\n  guard: { name: G, agreement: mou }\nsources:\n%s",
+                       "agreements:\n  mou: { title: M }\nmembers:\n  guard: { name: G, agreement: "
+                       "mou }\nsources:\n%s",
                        cases[i].yaml);
-        assert_int_equal(nrs_config_parse(nrs_buf_bytes(&yaml), "test.yaml", &problem, &config), NRS_OK);
+        assert_int_equal(nrs_config_parse(nrs_buf_bytes(&yaml), "test.yaml", &problem, &config),
+                         NRS_OK);
         assert_int_equal(nrs_directory_open(config, &problem, &directory), NRS_OK);
         assert_int_equal(ingest_sources_open(config, directory, &problem, &sources), NRS_E_CONFIG);
         assert_int_equal(problem.line, cases[i].line);
@@ -65,10 +67,12 @@ test_source_takes_defaults_from_its_member(void **state)
 {
     (void)state;
     inputs_t inputs;
-    inputs_open(&inputs, "sources:\n"
-                         "  a: { member: guard, format: list }\n"
-                         "  b: { member: guard, format: csv, tlp: green, onward: deny, claim: phishing, confidence: 70,\n"
-                         "       timezone: '-03:30', delimiter: tab, kind: url, map: { value: [u, v] } }\n");
+    inputs_open(&inputs,
+                "sources:\n"
+                "  a: { member: guard, format: list }\n"
+                "  b: { member: guard, format: csv, tlp: green, onward: deny, claim: phishing, "
+                "confidence: 70,\n"
+                "       timezone: '-03:30', delimiter: tab, kind: url, map: { value: [u, v] } }\n");
     const ingest_source_t *a = ingest_sources_get(inputs.sources, nrs_text("a"));
     const ingest_source_t *b = ingest_sources_get(inputs.sources, nrs_text("b"));
     assert_null(ingest_sources_get(inputs.sources, nrs_text("c")));
@@ -96,10 +100,14 @@ test_source_reads_labels_as_they_are_written_and_unknown_ones_as_red(void **stat
         const char *word;
         uint64_t tlp;
     } cases[] = {
-        { "TLP:WHITE", NRS_TLP_CLEAR },          { "clear", NRS_TLP_CLEAR },
-        { "tlp:green", NRS_TLP_GREEN },          { "TLP:AMBER+STRICT", NRS_TLP_AMBER_STRICT },
-        { "amber-strict", NRS_TLP_AMBER_STRICT },{ "TLP:EX:CHR", NRS_TLP_RED },
-        { "TLP:", NRS_TLP_RED },                 { "", NRS_TLP_RED },
+        { "TLP:WHITE", NRS_TLP_CLEAR },
+        { "clear", NRS_TLP_CLEAR },
+        { "tlp:green", NRS_TLP_GREEN },
+        { "TLP:AMBER+STRICT", NRS_TLP_AMBER_STRICT },
+        { "amber-strict", NRS_TLP_AMBER_STRICT },
+        { "TLP:EX:CHR", NRS_TLP_RED },
+        { "TLP:", NRS_TLP_RED },
+        { "", NRS_TLP_RED },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_int_equal(ingest_tlp_of(nrs_text(cases[i].word)), cases[i].tlp);

@@ -25,8 +25,8 @@ static void
 s_start(s_site_t *self)
 {
     nrs_problem_t problem = { .text[0] = 0 };
-    ingest_spool_options_t options = { &self->config, self->batches.inputs.sources, self->batches.store,
-                                       &self->batches.batch };
+    ingest_spool_options_t options = { &self->config, self->batches.inputs.sources,
+                                       self->batches.store, &self->batches.batch };
     assert_int_equal(ingest_spool_open(&options, &problem, &self->spool), NRS_OK);
 }
 
@@ -36,8 +36,9 @@ s_open(s_site_t *self)
     memset(self, 0, sizeof *self);
     batches_open(&self->batches, s_sources);
     snprintf(self->root, sizeof self->root, "%s/spool", self->batches.dir);
-    self->config = (ingest_config_t){ .spool = self->root, .spool_period_ms = 30000, .line_max = 4096,
-                                      .document_max = 4096 };
+    self->config = (ingest_config_t){
+        .spool = self->root, .spool_period_ms = 30000, .line_max = 4096, .document_max = 4096
+    };
     s_start(self);
 }
 
@@ -154,7 +155,8 @@ test_spool_puts_what_it_cannot_read_aside_with_the_reason(void **state)
     s_close(&site);
 }
 
-// Stop after each batch of one record, with and without a commit before: every record is taken exactly once.
+// Stop after each batch of one record, with and without a commit before: every record is taken
+// exactly once.
 static void
 test_spool_goes_on_after_a_restart_and_repeats_nothing(void **state)
 {

@@ -1,4 +1,5 @@
-// The server of the submit protocol, over a real socket: receipts, credit, repeats, and who is refused and why.
+// The server of the submit protocol, over a real socket: receipts, credit, repeats, and who is
+// refused and why.
 // clang-format off
 #include <stdarg.h>
 #include <stddef.h>
@@ -40,12 +41,14 @@ s_open(s_desk_t *self)
                                       .submission_idle_ms = 60000,
                                       .credit = 3 };
     snprintf(endpoint, sizeof endpoint, "inproc://submit-%u", number++);
-    nrs_bus_options_t bind = { .type = NRS_BUS_ROUTER, .bind = true, .endpoint = endpoint,
-                               .message_bytes_max = 2 << 20 };
+    nrs_bus_options_t bind = {
+        .type = NRS_BUS_ROUTER, .bind = true, .endpoint = endpoint, .message_bytes_max = 2 << 20
+    };
     nrs_bus_options_t connect = { .type = NRS_BUS_DEALER, .endpoint = endpoint };
     assert_int_equal(nrs_bus_open(&bind, NULL, &self->server_bus), NRS_OK);
     assert_int_equal(nrs_bus_open(&connect, NULL, &self->client), NRS_OK);
-    ingest_submit_options_t options = { &self->config,       self->batches.inputs.sources, self->batches.store, NULL,
+    ingest_submit_options_t options = { &self->config,        self->batches.inputs.sources,
+                                        self->batches.store,  NULL,
                                         &self->batches.batch, self->batches.metrics };
     nrs_bus_t *bus = self->server_bus;
     self->server = ingest_submit_new(&bus, &options);
@@ -62,9 +65,13 @@ s_close(s_desk_t *self)
 }
 
 static void
-s_send(s_desk_t *self, nrs_submit_verb_t verb, uint8_t id, uint64_t sequence, const char *source, const char *data)
+s_send(s_desk_t *self, nrs_submit_verb_t verb, uint8_t id, uint64_t sequence, const char *source,
+       const char *data)
 {
-    nrs_submit_request_t request = { .verb = verb, .id = { id }, .sequence = sequence, .source = nrs_text(source),
+    nrs_submit_request_t request = { .verb = verb,
+                                     .id = { id },
+                                     .sequence = sequence,
+                                     .source = nrs_text(source),
                                      .name = nrs_text("in") };
     nrs_buf_t header = { 0 };
     nrs_message_t message = { 0 };
@@ -83,7 +90,8 @@ s_arrived(nrs_bus_t *bus, int64_t patience_ms)
     return nrs_bus_wait(&wait, 1, patience_ms) == 1;
 }
 
-// One batch of the server, and more while it says that there is more. Without `commit` nothing becomes durable.
+// One batch of the server, and more while it says that there is more. Without `commit` nothing
+// becomes durable.
 static void
 s_serve(s_desk_t *self, bool commit)
 {
@@ -109,7 +117,8 @@ s_reply(s_desk_t *self)
     nrs_message_clear(&self->got);
     assert_true(s_arrived(self->client, PATIENCE_MS));
     assert_int_equal(nrs_bus_recv(self->client, &self->got), NRS_OK);
-    assert_int_equal(nrs_submit_decode_reply(nrs_message_frame(&self->got, 0), &self->reply), NRS_OK);
+    assert_int_equal(nrs_submit_decode_reply(nrs_message_frame(&self->got, 0), &self->reply),
+                     NRS_OK);
     return &self->reply;
 }
 
@@ -201,10 +210,12 @@ test_submit_of_the_same_bytes_is_known(void **state)
     s_send(&desk, NRS_SUBMIT_WHOLE, 1, 0, "list", "a.example\nb.example\n");
     s_serve(&desk, true);
     s_assert_receipt(&desk, 2, 0, 0);
-    s_send(&desk, NRS_SUBMIT_WHOLE, 1, 0, "list", "a.example\nb.example\n"); // the same submission: the same receipt
+    s_send(&desk, NRS_SUBMIT_WHOLE, 1, 0, "list",
+           "a.example\nb.example\n"); // the same submission: the same receipt
     s_serve(&desk, true);
     s_assert_receipt(&desk, 2, 0, 0);
-    s_send(&desk, NRS_SUBMIT_WHOLE, 2, 0, "list", "a.example\nb.example\n"); // another one with the same reports
+    s_send(&desk, NRS_SUBMIT_WHOLE, 2, 0, "list",
+           "a.example\nb.example\n"); // another one with the same reports
     s_serve(&desk, true);
     s_assert_receipt(&desk, 0, 2, 0);
     assert_int_equal(desk.batches.out.reports, 2);
@@ -222,7 +233,8 @@ test_submit_begun_again_keeps_what_was_complete(void **state)
     s_reply(&desk);
     s_send(&desk, NRS_SUBMIT_DATA, 1, 1, "", "a.example\nb.exam"); // and the sender dies
     s_serve(&desk, true);
-    nrs_bus_options_t connect = { .type = NRS_BUS_DEALER, .endpoint = nrs_bus_endpoint(desk.server_bus) };
+    nrs_bus_options_t connect = { .type = NRS_BUS_DEALER,
+                                  .endpoint = nrs_bus_endpoint(desk.server_bus) };
     nrs_bus_destroy(&desk.client);
     assert_int_equal(nrs_bus_open(&connect, NULL, &desk.client), NRS_OK);
     s_send(&desk, NRS_SUBMIT_WHOLE, 1, 0, "list", "a.example\nb.example\n");
@@ -276,7 +288,8 @@ test_submit_refuses_gaps_and_more_than_the_credit(void **state)
     s_send(&desk, NRS_SUBMIT_BEGIN, 1, 0, "list", NULL);
     s_send(&desk, NRS_SUBMIT_DATA, 1, 1, "", "a");
     s_serve(&desk, true);
-    s_assert_refused(&desk, "credit"); // nothing was granted yet: the grant goes out with the commit
+    s_assert_refused(&desk,
+                     "credit"); // nothing was granted yet: the grant goes out with the commit
     s_send(&desk, NRS_SUBMIT_BEGIN, 2, 0, "list", NULL);
     s_serve(&desk, true);
     s_reply(&desk);
