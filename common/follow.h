@@ -51,7 +51,7 @@ typedef struct nrs_follow_message {
     // OPENED
     uint64_t instance;
     // REFUSED
-    nrs_bytes_t code;       // "absent", "denied", "rewound", "trimmed", "version", "filter", "credit", "session", "busy",
+    nrs_bytes_t code;       // "absent", "denied", "rewound", "trimmed", "version", "filter", "credit", "session", "replaced", "busy",
                             // "corrupt" (a lane has stopped, the session goes on)
     nrs_bytes_t text;
     size_t lane_count;

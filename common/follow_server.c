@@ -231,14 +231,19 @@ s_compile_filter(nrs_bytes_t filter, nrs_expr_t **ret_filter, s_refusal_t *refus
     return s_no(refusal, "filter", nrs_problem_print(&problem, text, sizeof text));
 }
 
-// A follower that comes again takes the place of its earlier session.
+// A follower that comes again takes the place of its earlier session. Where that one is on another connection it is told:
+// it may be a second program under the same name.
 static void
 s_end_earlier(nrs_follow_server_t *self, const s_session_t *newer)
 {
+    nrs_bytes_t now = nrs_bytes(newer->identity, newer->identity_bytes);
     for (size_t i = 0; i < self->session_count;) {
         const s_session_t *session = self->sessions[i];
         bool same = session->topic == newer->topic && strcmp(session->follower, newer->follower) == 0 &&
                     strcmp(session->user, newer->user) == 0;
+        nrs_bytes_t then = nrs_bytes(session->identity, session->identity_bytes);
+        if (same && !nrs_bytes_equal(then, now))
+            s_refuse(self, then, "replaced", "another follower has come under the same name");
         if (same)
             s_session_end(self, i);
         else
@@ -282,6 +287,7 @@ s_session_fill(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_follow_message_t *
         message->lanes[kept++] = lane;
     }
     message->lane_count = kept;
+    session->opened = session->lanes;
     return s_compile_filter(message->filter, &session->filter, refusal);
 }
 

@@ -395,7 +395,7 @@ s_turn(nrs_stage_run_t *run, bool own, bool *ret_busy)
     err = err ? err : nrs_stage_serve(run, &more);
     err = err ? err : nrs_stage_ask_step(run);
     s_take_rates(run);
-    *ret_busy = more || run->wake_now || nrs_stage_inputs_ready(run);
+    *ret_busy = more || run->wake_now || (nrs_stage_inputs_ready(run) && !run->full);
     return err;
 }
 

@@ -58,7 +58,7 @@ NRS_MUST_CHECK nrs_err_t
 nrs_out_append_projected(nrs_out_t *out, size_t topic, nrs_event_t *in, const nrs_field_t *drop, size_t count,
                          const nrs_release_t *release);
 // A new event (ingest): the runtime sets instance, lane, epoch and offset. The lane follows from kind and value.
-// `ret_place` may be NULL.
+// `ret_place` may be NULL. Errors: NRS_E_FULL (the store has no room: refuse the input), NRS_E_LIMIT, NRS_E_IO.
 NRS_MUST_CHECK nrs_err_t
 nrs_out_report(nrs_out_t *out, const nrs_origin_t *origin, nrs_origin_place_t *ret_place);
 

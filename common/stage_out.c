@@ -158,6 +158,8 @@ nrs_err_t
 nrs_out_report(nrs_out_t *out, const nrs_origin_t *origin, nrs_origin_place_t *ret_place)
 {
     nrs_stage_topic_t *topic = out->run->topics[0];
+    if (out->run->full)
+        return NRS_E_FULL;
     uint16_t lane = s_lane_of(origin->kind, origin->value, out->run->plan->lanes);
     nrs_segment_build_t *build = &topic->builds[lane];
     size_t before = build->payload.size;
@@ -184,6 +186,8 @@ nrs_out_report(nrs_out_t *out, const nrs_origin_t *origin, nrs_origin_place_t *r
 nrs_err_t
 nrs_out_dead(nrs_out_t *out, const nrs_dead_t *dead)
 {
+    if (out->run->full)
+        return NRS_E_FULL;
     nrs_err_t err = nrs_dead_letters_append(out->run->dead, out->txn, out->now_ms, dead);
     if (!err)
         nrs_metric_add(out->run->dead_total, 1);
@@ -255,13 +259,13 @@ static nrs_err_t
 s_take_input(nrs_out_t *out)
 {
     nrs_stage_run_t *run = out->run;
-    if (nrs_store_has_room(run->store)) {
-        run->problem[0] = 0;
-        return run->stage->reads ? nrs_stage_inputs_apply(run, out) : run->stage->intake(run->me, out);
-    }
-    snprintf(run->problem, sizeof run->problem,
-             "the store is 85 %% full: nothing is taken in until followers acknowledge, or store_bytes is raised");
-    return NRS_OK;
+    run->full = !nrs_store_has_room(run->store);
+    snprintf(run->problem, sizeof run->problem, "%s",
+             run->full ? "the store is full: nothing is taken in until followers acknowledge, or store_bytes is raised"
+                       : "");
+    if (!run->stage->reads)
+        return run->stage->intake(run->me, out); // it tells whoever reports
+    return run->full ? NRS_OK : nrs_stage_inputs_apply(run, out);
 }
 
 nrs_err_t

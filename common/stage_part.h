@@ -110,6 +110,7 @@ typedef struct nrs_stage_run {
     bool wake_now;
     bool stopping;
     bool reload;
+    bool full;                  // the store has no room: nothing is taken in
 
     int64_t started_mono_ms;
     int64_t acks_saved_ms;

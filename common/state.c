@@ -9,11 +9,13 @@
 //
 // An entry is CLEAN (the B-tree has it), UNFOLDED (a delta record has it) or CHANGED (only memory has it, until the
 // next save writes it into a delta record). All that is not CLEAN is in memory, so memory and B-tree together are
-// the whole table. When folding has gone round once, every delta written before that round is of no more use.
+// the whole table. A filter over the B-tree's keys spares a look at the disk for most keys that are new; after a start it
+// is filled little by little, and asked only when it is complete. When folding has gone round once, every delta written before that round is of no more use.
 
 #include "common/state.h"
 
 #include "common/buf.h"
+#include "common/filter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,8 @@ enum {
     VERSION = 1,
     DROPS_PER_SAVE = 64,    // delta records dropped in one commit: a few, so that no commit is long
     FOLD_LEAST = 64,        // entries folded in one commit at the least, once folding has begun
+    FILTER_BYTES = 16 << 20,// good for ten million keys
+    FILTER_STEP = 2048,     // keys of the B-tree that it takes in with each save, until it has all
 };
 
 static const size_t s_memory_default = (size_t)64 << 20;
@@ -58,6 +62,9 @@ struct nrs_state {
     uint32_t fold_at;        // bucket that folding comes to next
     uint64_t unfolded;       // entries that are not CLEAN
     uint64_t fresh;          // entries that the B-tree does not know
+    nrs_filter_t *filter;    // of the B-tree's keys
+    bool filter_whole;       // it has them all
+    uint8_t filter_at[NRS_STATE_KEY_BYTES]; // the next key that it takes in
 };
 
 // --- places ----------------------------------------------------------------------------------------
@@ -118,8 +125,10 @@ s_fold_slot(nrs_state_t *self, nrs_txn_t *txn, uint32_t slot)
     if (self->marks[slot] & CHANGED) // or an older delta of the same key would come back at the next start
         nrs_buf_put(&self->delta, entry, self->entry_bytes);
     self->unfolded--;
-    if (self->marks[slot] & FRESH)
+    if (self->marks[slot] & FRESH) {
         self->fresh--;
+        nrs_filter_put(self->filter, entry);
+    }
     self->marks[slot] &= (uint8_t)~(UNFOLDED | CHANGED | FRESH);
     return NRS_OK;
 }
@@ -194,6 +203,8 @@ s_bring(nrs_state_t *self, nrs_txn_t *txn, const uint8_t *key, uint32_t *ret_slo
     if (slot == NO_SLOT) {
         uint8_t copy[VALUE_MAX];
         nrs_bytes_t value;
+        if (self->filter_whole && !nrs_filter_has(self->filter, key))
+            return NRS_E_ABSENT;
         nrs_err_t err = nrs_txn_get(txn, self->tree, s_key(key), &value);
         if (err)
             return err;
@@ -277,13 +288,34 @@ s_put_delta(nrs_state_t *self, nrs_txn_t *txn, uint32_t *ret_count)
     return err;
 }
 
+// After a start: take some more of the B-tree's keys into the filter.
+static nrs_err_t
+s_fill_filter(nrs_state_t *self, nrs_txn_t *txn)
+{
+    NRS_AUTO(nrs_scan) scan = NULL;
+    nrs_bytes_t key, value;
+    nrs_err_t err = nrs_scan_open(txn, self->tree, &scan);
+    err = err ? err : nrs_scan_seek(scan, nrs_bytes(self->filter_at, sizeof self->filter_at), &key, &value);
+    for (int i = 0; !err && i < FILTER_STEP; i++) {
+        nrs_filter_put(self->filter, key.data);
+        err = nrs_scan_next(scan, &key, &value);
+    }
+    if (err == NRS_E_ABSENT) {
+        self->filter_whole = true;
+        return NRS_OK;
+    }
+    if (!err)
+        memcpy(self->filter_at, key.data, sizeof self->filter_at);
+    return err;
+}
+
 // Is there enough to fold? A full page of neighbours is cheaper than many with one change each; what bounds the
 // waiting is memory and the time to read the deltas at the next start.
 static bool
 s_should_fold(const nrs_state_t *self)
 {
     uint64_t slots = (uint64_t)self->buckets * SLOTS;
-    return self->unfolded > slots / 4 || self->delta_bytes > slots * self->entry_bytes;
+    return self->unfolded > slots / 2 || self->delta_bytes > slots * self->entry_bytes;
 }
 
 static nrs_err_t
@@ -331,6 +363,8 @@ nrs_state_save(nrs_state_t *self, nrs_txn_t *txn)
 {
     uint32_t changed;
     nrs_err_t err = s_put_delta(self, txn, &changed);
+    if (!err && !self->filter_whole)
+        err = s_fill_filter(self, txn);
     if (!err && s_should_fold(self))
         err = s_fold_some(self, txn, changed + changed / 2 + FOLD_LEAST);
     return err ? err : s_drop_deltas(self, txn);
@@ -434,6 +468,7 @@ nrs_state_open(nrs_store_t *store, const nrs_state_options_t *options, nrs_state
     self->entry_bytes = NRS_STATE_KEY_BYTES + options->value_bytes;
     self->next_delta = 1;
     s_size(self, options->memory_bytes ? options->memory_bytes : s_memory_default);
+    self->filter = nrs_filter_new(FILTER_BYTES);
     char name[64];
     snprintf(name, sizeof name, "%s.delta", options->name);
     nrs_err_t err = nrs_store_table(store, options->name, &self->tree);
@@ -459,6 +494,7 @@ nrs_state_destroy(nrs_state_t **self_p)
         return;
     nrs_buf_free(&self->changed);
     nrs_buf_free(&self->delta);
+    nrs_filter_destroy(&self->filter);
     free(self->marks);
     free(self->tags);
     free(self->entries);

@@ -14,12 +14,13 @@ enum {
     TABLES_MAX = 32,
     STORE_VERSION = 1,     // of the table set and of the store's own record
     PATH_ROOM = 4096,
-    ROOM_PERCENT = 85,     // intake stops here, so that trimming always has pages to copy into
+    ROOM_PERCENT = 85,     // intake stops here, so that trimming always has pages to copy into,
+    ROOM_BYTES = 8 << 20,  // and a batch of the usual size always fits
 };
 
 static const uint64_t s_bytes_max_default = UINT64_C(64) << 30;
 static const uint64_t s_map_start = UINT64_C(1) << 30;
-static const uint64_t s_resident_default = UINT64_C(32) << 20;
+static const uint64_t s_resident_default = UINT64_C(24) << 20;
 static const char s_record_key[] = "noroshi.store";
 static const char s_record_magic[] = "NRSTORE";
 
@@ -35,7 +36,7 @@ struct nrs_store {
     uint64_t map_bytes;    // size of the map now; grows towards bytes_max
     void *map;             // where it is; NULL: not looked for yet
     uint64_t map_found_bytes;
-    uint64_t written;      // bytes put since the map was last let go
+    int statm_fd;          // /proc/self/statm
     unsigned open_txns;    // the map can only grow while there is none
 };
 
@@ -161,6 +162,7 @@ nrs_store_open(const nrs_store_options_t *options, nrs_problem_t *reterr, nrs_st
 {
     NRS_AUTO(nrs_store) self = nrs_new0(nrs_store_t);
     self->lock_fd = -1;
+    self->statm_fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
     self->read_only = options->read_only;
     self->bytes_max = options->bytes_max ? options->bytes_max : s_bytes_max_default;
     self->map_bytes = self->bytes_max < s_map_start ? self->bytes_max : s_map_start;
@@ -187,6 +189,8 @@ nrs_store_destroy(nrs_store_t **self_p)
         mdb_env_close(self->env);
     if (self->lock_fd >= 0)
         close(self->lock_fd);
+    if (self->statm_fd >= 0)
+        close(self->statm_fd);
     free(self);
     *self_p = NULL;
 }
@@ -259,6 +263,8 @@ nrs_store_has_room(nrs_store_t *self)
     MDB_envinfo info;
     uint64_t page = s_page_bytes(self);
     uint64_t limit = self->bytes_max / 100 * ROOM_PERCENT;
+    if (self->bytes_max - limit < ROOM_BYTES)
+        limit = self->bytes_max > ROOM_BYTES ? self->bytes_max - ROOM_BYTES : 0;
     if (mdb_env_info(self->env, &info) == 0 && (info.me_last_pgno + 1) * page < limit)
         return true; // the file itself is below: the usual case, without a transaction
     return s_used_pages(self) * page < limit;
@@ -287,10 +293,26 @@ s_find_map(nrs_store_t *self)
         fclose(maps);
 }
 
-// Let go of mapped pages: they stay in the page cache, but no longer count as this process's memory.
+// Bytes of files that this process has mapped in now (proc(5), statm: the third number, in pages).
+static uint64_t
+s_mapped_in(const nrs_store_t *self)
+{
+    char text[128];
+    unsigned long pages = 0;
+    ssize_t got = self->statm_fd < 0 ? -1 : pread(self->statm_fd, text, sizeof text - 1, 0);
+    if (got <= 0)
+        return 0;
+    text[got] = 0;
+    return sscanf(text, "%*u %*u %lu", &pages) == 1 ? (uint64_t)pages * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+// Let go of mapped pages when they have become many: they stay in the page cache, but no longer count as this process's
+// memory.
 static void
 s_trim_resident(nrs_store_t *self)
 {
+    if (s_mapped_in(self) <= self->resident_bytes)
+        return;
     if (!self->map || self->map_found_bytes != self->map_bytes)
         s_find_map(self);
     if (self->map)
@@ -341,10 +363,7 @@ nrs_txn_commit(nrs_txn_t **self_p)
     if (code)
         return s_err(code);
     store->commits++;
-    if (store->written > store->resident_bytes) {
-        s_trim_resident(store);
-        store->written = 0;
-    }
+    s_trim_resident(store);
     return NRS_OK;
 }
 
@@ -377,7 +396,6 @@ nrs_err_t
 nrs_txn_put(nrs_txn_t *self, nrs_store_table_t table, nrs_bytes_t key, nrs_bytes_t value)
 {
     MDB_val k = s_val(key), v = s_val(value);
-    self->store->written += value.size;
     return s_err(mdb_put(self->txn, self->store->dbis[table], &k, &v, 0));
 }
 
@@ -385,7 +403,6 @@ nrs_err_t
 nrs_txn_reserve(nrs_txn_t *self, nrs_store_table_t table, nrs_bytes_t key, size_t bytes, uint8_t **ret_room)
 {
     MDB_val k = s_val(key), v = { bytes, NULL };
-    self->store->written += bytes;
     int code = mdb_put(self->txn, self->store->dbis[table], &k, &v, MDB_RESERVE);
     if (code)
         return s_err(code);

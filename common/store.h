@@ -16,7 +16,7 @@ typedef unsigned nrs_store_table_t;
 typedef struct nrs_store_options {
     const char *path;        // directory, made when missing (mode 0700)
     uint64_t bytes_max;      // the file never grows beyond; 0: 64 GiB
-    uint64_t resident_bytes; // how much may be written before the mapped pages are let go of; 0: 32 MiB
+    uint64_t resident_bytes; // how much of the file may stay mapped in this process; 0: 24 MiB
     bool read_only;          // for a look from outside; no writer is disturbed
 } nrs_store_options_t;
 
@@ -39,7 +39,7 @@ typedef struct nrs_store_use {
 } nrs_store_use_t;
 void
 nrs_store_use(nrs_store_t *self, nrs_store_use_t *ret_use);
-// Is there room for new input: below 85 % of the limit? Trimming and acknowledging work beyond it.
+// Is there room for new input: below 85 % of the limit, with 8 MiB left? Trimming and acknowledging work beyond it.
 bool
 nrs_store_has_room(nrs_store_t *self);
 

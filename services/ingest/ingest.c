@@ -45,10 +45,17 @@ s_count(nrs_metrics_t *metrics, ingest_batch_t *batch)
                                          "Records that are nothing to report.");
 }
 
-// The members' keys may connect; which source each may submit to is asked for each submission.
+// The members' keys and the operator's may connect; which source each may submit to is asked for each
+// submission.
 static void
-s_allow_members(const nrs_stage_context_t *context)
+s_allow_keys(const nrs_stage_context_t *context)
 {
+    char path[4096];
+    nrs_keys_t operator;
+    nrs_problem_t problem;
+    snprintf(path, sizeof path, "%s/keys/operator.pub", context->plan->home);
+    if (nrs_keys_load(path, &problem, &operator) == NRS_OK) // there need not be one
+        nrs_zap_allow(context->zap, INGEST_SUBMIT_DOMAIN, operator.public_text, INGEST_SUBMIT_OPERATOR);
     for (size_t i = 0; i < context->directory->member_count; i++) {
         const nrs_member_t *member = &context->directory->members[i];
         if (member->key[0])
@@ -63,6 +70,7 @@ s_open_bus(const nrs_stage_context_t *context, nrs_problem_t *reterr, nrs_bus_t 
     nrs_bus_options_t options = { .type = NRS_BUS_ROUTER,
                                   .bind = true,
                                   .endpoint = instance->submit,
+                                  .probe = true, // who reconnects learns it, and begins again
                                   .message_bytes_max = NRS_SUBMIT_DATA_MAX + 4096 };
     nrs_keys_t keys;
     if (instance->curve) {
@@ -71,7 +79,7 @@ s_open_bus(const nrs_stage_context_t *context, nrs_problem_t *reterr, nrs_bus_t 
         nrs_err_t err = nrs_keys_load(path, reterr, &keys);
         if (err)
             return err;
-        s_allow_members(context);
+        s_allow_keys(context);
         options.keys = &keys;
         options.zap_domain = INGEST_SUBMIT_DOMAIN;
     }

@@ -15,6 +15,8 @@ typedef struct s_submission {
     char user[NRS_USER_BYTES_MAX]; // whose it is: the authenticated key, "" on ipc
     uint8_t peer[S_PEER_MAX];      // where the last message came from
     size_t peer_size;
+    uint8_t left[S_PEER_MAX]; // the connection that it gave up when it began again
+    size_t left_size;         // 0: none
     int64_t touched_ms;
 
     ingest_reader_t *reader; // owned; NULL when finished
@@ -270,15 +272,15 @@ s_place(ingest_submit_t *self)
     return found;
 }
 
-// On ipc the socket's file mode says who may; with CURVE only the owner of the source may, as long
-// as the key is good.
+// On ipc the socket's file mode says who may; with CURVE the owner of the source and the operator may,
+// as long as the key is good.
 static bool
 s_allowed(const ingest_submit_t *self, const ingest_source_t *source, const char *user)
 {
     if (!self->options.zap)
         return true;
-    return user[0] && strcmp(source->member->key, user) == 0 &&
-           nrs_zap_allowed(self->options.zap, INGEST_SUBMIT_DOMAIN, user) != NULL;
+    const char *who = nrs_zap_allowed(self->options.zap, INGEST_SUBMIT_DOMAIN, user);
+    return who && (strcmp(who, INGEST_SUBMIT_OPERATOR) == 0 || strcmp(source->member->key, user) == 0);
 }
 
 static const char *
@@ -367,20 +369,44 @@ s_take(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t data)
     self->current = item;
 }
 
+// Data on their way when a connection ended may be read after the BEGIN that came over the next one.
+static bool
+s_left(const s_submission_t *item, nrs_bytes_t peer)
+{
+    return item->left_size > 0 && nrs_bytes_equal(peer, nrs_bytes(item->left, item->left_size));
+}
+
+// Start anew. What it had brought is known by now.
+static s_submission_t *
+s_open_again(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t peer, const char *user,
+             const nrs_submit_request_t *request)
+{
+    uint8_t left[S_PEER_MAX];
+    size_t left_size = item->peer_size;
+    memcpy(left, item->peer, left_size);
+    s_release(self, item);
+    item = s_open(self, peer, user, request);
+    if (item && !nrs_bytes_equal(peer, nrs_bytes(left, left_size))) {
+        memcpy(item->left, left, left_size);
+        item->left_size = left_size;
+    }
+    return item;
+}
+
 static void
 s_on_begin(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
            const nrs_submit_request_t *request, nrs_bytes_t data)
 {
     s_submission_t *item = s_find(self, request->id, user);
+    if (item && s_left(item, peer))
+        return;
     if (item && item->phase == S_FINISHED &&
         item->state == NRS_SUBMIT_DONE) { // the receipt was lost
         s_heard(self, item, peer);
         s_owe_receipt(self, item);
         return;
     }
-    if (item)
-        s_release(self, item); // it begins again; what it had brought is known by now
-    item = s_open(self, peer, user, request);
+    item = item ? s_open_again(self, item, peer, user, request) : s_open(self, peer, user, request);
     if (!item)
         return;
     s_heard(self, item, peer);
@@ -444,6 +470,8 @@ s_on_request(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
                  "there is no such submission here: begin it again");
         return;
     }
+    if (s_left(item, peer))
+        return;
     s_heard(self, item, peer);
     if (item->phase == S_FINISHED) {
         if (request->verb == NRS_SUBMIT_END) // the receipt is told again

@@ -12,7 +12,8 @@
 #include "services/ingest/ingest_config.h"
 #include "services/ingest/ingest_tally.h"
 
-#define INGEST_SUBMIT_DOMAIN "submit" // ZAP domain of the socket
+#define INGEST_SUBMIT_DOMAIN "submit"       // ZAP domain of the socket
+#define INGEST_SUBMIT_OPERATOR "(operator)" // name there of the key that may submit for every source; no member's id
 
 typedef struct ingest_submit ingest_submit_t;
 

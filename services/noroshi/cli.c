@@ -193,6 +193,24 @@ cli_instance(const nrs_plan_t *plan, const char *name)
     return NULL;
 }
 
+cli_exit_t
+cli_outside(const cli_t *cli, const char *key, const char *server_key, nrs_keys_t *keys,
+            nrs_keys_t *server, nrs_bus_options_t *bus)
+{
+    nrs_problem_t problem = { 0 };
+    if (!key != !server_key)
+        return cli_usage(cli, "--key and --server-key belong together");
+    if (!key)
+        return CLI_GOOD;
+    nrs_err_t err = nrs_keys_load(key, &problem, keys);
+    err = err ? err : nrs_keys_load(server_key, &problem, server);
+    if (err)
+        return cli_problem(cli, err, &problem);
+    bus->keys = keys;
+    bus->server_key = server->public_text;
+    return CLI_GOOD;
+}
+
 // --- telling
 // ---------------------------------------------------------------------------------------
 static void

@@ -77,6 +77,13 @@ cli_plan(cli_t *cli);
 const nrs_instance_t *
 cli_instance(const nrs_plan_t *plan, const char *name);
 
+// Read the keys with which a member or a peer, who has no noroshi.yaml, comes in from outside: its own
+// pair and the public key of who serves. Both into `bus`, which borrows from `keys` and `server`; wipe
+// `keys` afterwards. Without both files nothing is set. CLI_GOOD, or told on stderr.
+cli_exit_t
+cli_outside(const cli_t *cli, const char *key, const char *server_key, nrs_keys_t *keys, nrs_keys_t *server,
+            nrs_bus_options_t *bus);
+
 // --- telling
 // -----------------------------------------------------------------------------------------------
 // "noroshi VERB: what: why" on stderr; returns the status given.

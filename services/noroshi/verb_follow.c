@@ -153,20 +153,11 @@ s_add_source(follow_t *self, const char *source, const nrs_bus_options_t *bus, u
 static cli_exit_t
 s_add_endpoint(follow_t *self)
 {
-    nrs_problem_t problem = { 0 };
     nrs_keys_t keys = { 0 }, server = { 0 };
     nrs_bus_options_t bus = { .endpoint = self->endpoint };
-    if (!self->key != !self->server_key)
-        return cli_usage(self->cli, "--key and --server-key belong together");
-    nrs_err_t err = self->key ? nrs_keys_load(self->key, &problem, &keys) : NRS_OK;
-    err = err || !self->key ? err : nrs_keys_load(self->server_key, &problem, &server);
-    if (err)
-        return cli_problem(self->cli, err, &problem);
-    if (self->key) {
-        bus.keys = &keys;
-        bus.server_key = server.public_text;
-    }
-    cli_exit_t status = s_add_source(self, self->endpoint, &bus, UINT64_MAX);
+    cli_exit_t status = cli_outside(self->cli, self->key, self->server_key, &keys, &server, &bus);
+    if (status == CLI_GOOD)
+        status = s_add_source(self, self->endpoint, &bus, UINT64_MAX);
     nrs_keys_wipe(&keys);
     return status;
 }
@@ -378,7 +369,7 @@ s_follow(cli_t *cli, int argc, char **argv)
         { "as", 'a', CLI_TEXT, &self.as, "FORM", "lines (default), json or stix" },
         { "count-by", 'c', CLI_TEXT, &self.count_by, "FIELD", "print how often each value occurs, at the end" },
         { "quiet", 'q', CLI_FLAG, &self.quiet, NULL, "print no events" },
-        { "name", 0, CLI_TEXT, &self.name, "NAME", "who follows (default: operator)" },
+        { "name", 0, CLI_TEXT, &self.name, "NAME", "who follows (default: operator-PID)" },
         { "endpoint", 'e', CLI_TEXT, &self.endpoint, "URL", "as a peer: the centre's release endpoint" },
         { "key", 'k', CLI_TEXT, &self.key, "FILE", "as a peer: your NAME.key" },
         { "server-key", 0, CLI_TEXT, &self.server_key, "FILE", "as a peer: the centre's .pub" },
@@ -391,7 +382,9 @@ s_follow(cli_t *cli, int argc, char **argv)
     if (argc != 2)
         return cli_usage(cli, "give one TOPIC: reports, enriched, classified or releases/PEER");
     self.topic = argv[1];
-    self.name = self.name ? self.name : "operator";
+    char name[32]; // two at a time must not take each other's place
+    snprintf(name, sizeof name, "operator-%d", (int)getpid());
+    self.name = self.name ? self.name : name;
     bool alone = self.endpoint || self.kept;
     const nrs_plan_t *plan = alone ? NULL : cli_plan(cli);
     if (!alone && !plan)

@@ -62,7 +62,7 @@ def test_a_stage_that_stands_still_is_waited_for_by_its_lanes_alone(deploy, stop
 
 def test_a_full_store_refuses_clearly_and_takes_again_when_it_is_trimmed(deploy):
     deployment = deploy(peers={"ncfta": "whole"}, options={
-        "all": {"replay": "0s", "replay_bytes": 0}, "ingest": {"store_bytes": "64MiB"}}).start_all()
+        "all": {"replay": "0s", "replay_bytes": 0}, "ingest": {"store_bytes": "16MiB"}}).start_all()
     submitter = wire.Submitter(deployment.endpoint("ingest-1", "submit"))
     deployment.processes["enrich-1"].signal(signal.SIGSTOP)
     values, refused = set(), None

@@ -254,6 +254,8 @@ class Submitter:
             frames = recv(self.socket, left)
             if frames is None:
                 return None
+            if frames == [b""]:
+                continue  # the server's probe: it has seen us, anew
             head = msgpack.unpackb(frames[0], raw=False)
             if head[1] == S_RECEIPT and head[2] == submission:
                 return Receipt(head)

@@ -244,6 +244,37 @@ test_submit_begun_again_keeps_what_was_complete(void **state)
 }
 
 static void
+test_submit_begun_again_hears_nothing_from_the_connection_it_left(void **state)
+{
+    (void)state;
+    s_desk_t desk;
+    s_open(&desk);
+    s_send(&desk, NRS_SUBMIT_BEGIN, 1, 0, "list", NULL);
+    s_serve(&desk, true);
+    s_reply(&desk);
+    nrs_bus_options_t connect = { .type = NRS_BUS_DEALER,
+                                  .endpoint = nrs_bus_endpoint(desk.server_bus) };
+    NRS_AUTO(nrs_bus) left = desk.client;
+    assert_int_equal(nrs_bus_open(&connect, NULL, &desk.client), NRS_OK);
+    s_send(&desk, NRS_SUBMIT_BEGIN, 1, 0, "list", NULL);
+    s_serve(&desk, true);
+    assert_int_equal(s_reply(&desk)->credit, 3);
+    nrs_bus_t *kept = desk.client; // a piece that was read late
+    desk.client = left;
+    s_send(&desk, NRS_SUBMIT_DATA, 1, 5, "", "late.example\n");
+    desk.client = kept;
+    s_serve(&desk, true);
+    s_send(&desk, NRS_SUBMIT_DATA, 1, 1, "", "a.example\n");
+    s_send(&desk, NRS_SUBMIT_END, 1, 0, "", NULL);
+    s_serve(&desk, true);
+    while (s_reply(&desk)->verb == NRS_SUBMIT_CREDIT)
+        continue;
+    assert_int_equal(desk.reply.state, NRS_SUBMIT_DONE);
+    assert_int_equal(desk.reply.accepted, 1);
+    s_close(&desk);
+}
+
+static void
 test_submit_goes_on_in_the_next_batch(void **state)
 {
     (void)state;
@@ -352,6 +383,7 @@ main(void)
         cmocka_unit_test(test_submit_sends_no_receipt_before_the_commit),
         cmocka_unit_test(test_submit_of_the_same_bytes_is_known),
         cmocka_unit_test(test_submit_begun_again_keeps_what_was_complete),
+        cmocka_unit_test(test_submit_begun_again_hears_nothing_from_the_connection_it_left),
         cmocka_unit_test(test_submit_goes_on_in_the_next_batch),
         cmocka_unit_test(test_submit_refuses_and_says_why),
         cmocka_unit_test(test_submit_refuses_gaps_and_more_than_the_credit),
