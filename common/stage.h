@@ -68,9 +68,7 @@ NRS_MUST_CHECK nrs_err_t
 nrs_out_dead(nrs_out_t *out, const nrs_dead_t *dead);
 
 typedef struct nrs_stage {
-    const char *name;
-    const char *reads;  // topic of the stage before; NULL: the stage has an intake
-    const char *writes; // its topic; NULL: it names its topics in open()
+    const char *name; // what it reads and writes stands in common/flow.c
 
     const nrs_option_t *options;
     size_t options_bytes;
@@ -79,9 +77,9 @@ typedef struct nrs_stage {
     nrs_err_t (*open)(const nrs_stage_context_t *context, nrs_problem_t *reterr, void **ret_me);
     // Decide about one event. NRS_E_FORMAT and NRS_E_LIMIT make it a dead letter; other errors end the batch.
     nrs_err_t (*apply)(void *me, nrs_event_t *in, nrs_out_t *out);
-    // Only without `reads`: take what has arrived on the watched sockets, up to nrs_out_room().
+    // Only where the stage reads no topic: take what has arrived on the watched sockets, up to nrs_out_room().
     nrs_err_t (*intake)(void *me, nrs_out_t *out);
-    // Only without `reads`: take a dead letter's bytes once more. Errors as for apply().
+    // Only where it reads no topic: take a dead letter's bytes once more. Errors as for apply().
     nrs_err_t (*retry)(void *me, const nrs_dead_kept_t *dead, nrs_out_t *out);
     // Once a batch, after the last event and before the commit: save states.
     nrs_err_t (*tick)(void *me, nrs_out_t *out);

@@ -1,7 +1,6 @@
 // stage_ask.c - questions of the command line to this instance (proto/ask.md)
 
 #include "common/ask.h"
-#include "common/flow.h"
 #include "common/stage_part.h"
 
 #include <stdio.h>

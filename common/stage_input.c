@@ -5,7 +5,6 @@
 // what it still gets from further up; then an event's origin position decides: what is not behind the furthest that
 // this stage has had of that ingest instance in that lane has been had.
 
-#include "common/flow.h"
 #include "common/stage_part.h"
 
 #include <stdio.h>
@@ -138,7 +137,7 @@ s_open_follower(nrs_stage_run_t *run, nrs_stage_input_t *input, nrs_problem_t *r
         .keys = input->from->curve ? &run->keys : NULL,
         .server_key = input->from->curve ? server.public_text : NULL,
         .realm = run->plan->realm,
-        .topic = run->stage->reads,
+        .topic = run->flow->reads,
         .name = run->instance->name,
         .lanes = run->instance->lanes & input->from->lanes,
         .places = input->stored,
@@ -178,7 +177,7 @@ nrs_stage_inputs_open(nrs_stage_run_t *run, nrs_problem_t *reterr)
     err = err ? err : s_load_origins(run, txn);
     if (err)
         return nrs_problem_set(reterr, err, run->instance->data, 0, 0, "the cursors cannot be read");
-    const char *upstream = run->stage->reads ? nrs_flow_writer(run->stage->reads) : NULL;
+    const char *upstream = run->flow->reads ? nrs_flow_writer(run->flow->reads) : NULL;
     for (const nrs_instance_t *from = NULL;
          !err && upstream && (from = nrs_plan_next(run->plan, upstream, from));)
         err = s_open_input(run, txn, from, reterr);
@@ -211,7 +210,7 @@ s_dead_event(nrs_stage_run_t *run, nrs_out_t *out, nrs_bytes_t event, uint16_t l
              nrs_err_t why)
 {
     char place[128];
-    int length = snprintf(place, sizeof place, "%s/%u@%llu", run->stage->reads, lane,
+    int length = snprintf(place, sizeof place, "%s/%u@%llu", run->flow->reads, lane,
                           (unsigned long long)offset);
     nrs_dead_t dead = {
         .reason = nrs_err_name(why),

@@ -263,7 +263,7 @@ s_take_input(nrs_out_t *out)
     snprintf(run->problem, sizeof run->problem, "%s",
              run->full ? "the store is full: nothing is taken in until followers acknowledge, or store_bytes is raised"
                        : "");
-    if (!run->stage->reads)
+    if (!run->flow->reads)
         return run->stage->intake(run->me, out); // it tells whoever reports
     return run->full ? NRS_OK : nrs_stage_inputs_apply(run, out);
 }
@@ -288,7 +288,7 @@ s_dead_again(nrs_out_t *out, const nrs_dead_kept_t *kept)
 {
     nrs_stage_run_t *run = out->run;
     nrs_origin_place_t place;
-    if (!run->stage->reads)
+    if (!run->flow->reads)
         return run->stage->retry ? run->stage->retry(run->me, kept, out) : NRS_E_ABSENT;
     if (nrs_event_place(kept->bytes, &place) || place.lane >= run->plan->lanes)
         return NRS_E_FORMAT;

@@ -1,6 +1,7 @@
 // stage_part.h - what the files of the stage runtime share; nobody else includes this
 //
-//   stage.c        the program: start, loop, stop
+//   stage_main.c   the program: options, help, exit status
+//   stage.c        start, loop, stop
 //   stage_input.c  the topics upstream: followers, cursors, which events have been had
 //   stage_out.c    the batch: outputs, dead letters, the one transaction
 //   stage_serve.c  the sockets downstream: follow, tap, metrics
@@ -9,6 +10,7 @@
 #ifndef NRS_STAGE_PART_H
 #define NRS_STAGE_PART_H
 
+#include "common/flow.h"
 #include "common/follow_server.h"
 #include "common/follower.h"
 #include "common/http.h"
@@ -68,6 +70,7 @@ struct nrs_out {
 
 typedef struct nrs_stage_run {
     const nrs_stage_t *stage;
+    const nrs_flow_t *flow;     // what it reads and writes
     void *me;
     nrs_plan_t *plan;
     nrs_directory_t *directory;
@@ -128,6 +131,16 @@ typedef struct nrs_stage_run {
     int64_t rate_ms;
     uint64_t rate_in, rate_out;           // events a second
 } nrs_stage_run_t;
+
+// --- stage.c ---------------------------------------------------------------------------------------------
+// Open everything that the instance has; after a failure as after a success nrs_stage_stop() gives it back.
+NRS_MUST_CHECK nrs_err_t
+nrs_stage_start(nrs_stage_run_t *run, nrs_problem_t *reterr);
+// Until told to stop, or until a batch cannot be made durable.
+NRS_MUST_CHECK nrs_err_t
+nrs_stage_loop(nrs_stage_run_t *run);
+void
+nrs_stage_stop(nrs_stage_run_t *run);
 
 // --- stage_input.c ---------------------------------------------------------------------------------------
 NRS_MUST_CHECK nrs_err_t

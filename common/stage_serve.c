@@ -1,6 +1,5 @@
 // stage_serve.c - the sockets downstream: followers, listeners, peers, metrics
 
-#include "common/flow.h"
 #include "common/stage_part.h"
 
 #include <stdio.h>

@@ -93,8 +93,6 @@ s_reload(void *me, nrs_problem_t *reterr)
 
 const nrs_stage_t classify_stage = {
     .name = "classify",
-    .reads = "enriched",
-    .writes = "classified",
     .options = classify_options,
     .options_bytes = sizeof(classify_options_t),
     .open = s_open,

@@ -241,8 +241,6 @@ s_tick(void *me, nrs_out_t *out)
 
 const nrs_stage_t enrich_stage = {
     .name = "enrich",
-    .reads = "reports",
-    .writes = "enriched",
     .options = enrich_option_table,
     .options_bytes = sizeof(enrich_options_t),
     .open = s_open,

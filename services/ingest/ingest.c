@@ -244,8 +244,6 @@ s_ask(void *me, const char *verb, nrs_bytes_t argument, nrs_txn_t *txn, nrs_buf_
 
 const nrs_stage_t ingest_stage = {
     .name = "ingest",
-    .reads = NULL,
-    .writes = "reports",
     .options = ingest_options,
     .options_bytes = sizeof(ingest_config_t),
     .open = s_open,

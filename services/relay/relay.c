@@ -206,7 +206,6 @@ s_ask(void *me, const char *verb, nrs_bytes_t argument, nrs_txn_t *txn, nrs_buf_
 
 const nrs_stage_t relay_stage = {
     .name = "relay",
-    .reads = "classified",
     .options = relay_option_table,
     .options_bytes = sizeof(relay_options_t),
     .open = s_open,

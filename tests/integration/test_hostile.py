@@ -126,16 +126,20 @@ def insiders(deployment):
 def test_random_messages_from_the_inside_harm_nobody(deploy, curve):
     deployment = deploy(curve=curve).start_all()
     chance = random.Random(8)
-    for endpoint, kind, keys in insiders(deployment):
+    for endpoint, _kind, keys in insiders(deployment):
         messages = [[bomb] for bomb in bombs(chance)]
         messages += [[bomb, chance.choice(bombs(chance))] for bomb in bombs(chance)]
         messages += [[chance.randbytes(chance.randrange(200)) for _ in range(chance.randrange(1, 20))] for _ in range(100)]
+        chance.shuffle(messages)
+        small = wire.dealer(endpoint, *keys)
         for message in messages:
-            # A message that is too large ends the connection, so each has its own.
-            one = wire.dealer(endpoint, *keys)
-            one.linger = 200
-            one.send_multipart(message)
-            one.close()
+            if max(map(len, message)) < MIB:
+                small.send_multipart(message)
+                continue
+            large = wire.dealer(endpoint, *keys)  # it ends its connection
+            large.send_multipart(message)
+            large.close(linger=500)
+        small.close(linger=5000)
     assert_unharmed(deployment)
     assert deployment.status("ingest-1")["problem"] is None
 

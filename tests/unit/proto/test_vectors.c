@@ -9,6 +9,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "common/crypto.h"
 #include "tests/fixtures/golden.h"
 
 #include <stdio.h>
@@ -107,8 +108,8 @@ s_assert_json(const char *file, const char *expected)
 
 #define CORE(who)                                                                                                 \
     "{\"origin.instance\":1,\"origin.lane\":5,\"origin.epoch\":188000000,\"origin.offset\":77,"                   \
-    "\"origin.id\":\"018bcfe568000102030405060708090a\",\"origin.form\":\"report\",\"origin.kind\":\"url\","      \
-    "\"origin.value\":\"https://xn--bnk-example-4db.test/login\","                                                \
+    "\"origin.id\":\"018bcfe56800d0e34fc7087a76f7f1b6\",\"origin.form\":\"report\",\"origin.kind\":\"url\","      \
+    "\"origin.value\":\"https://xn--bnk-example-l8a.test/login\","                                                \
     "\"origin.observed_at\":\"2023-11-14T22:13:20.000Z\",\"origin.received_at\":\"2023-11-14T22:13:21.234Z\","    \
     who "\"origin.tlp\":\"amber\",\"origin.agreement\":\"nda-2023\",\"origin.onward\":\"allow\","                 \
     "\"origin.claim\":\"phishing\",\"origin.confidence\":80"
@@ -120,8 +121,8 @@ s_assert_json(const char *file, const char *expected)
 #define RECORD ",\"origin.record\":\"4711\""
 #define DECIDED                                                                                                   \
     ",\"context.first_seen_at\":\"2023-11-14T19:26:40.000Z\",\"context.last_seen_at\":\"2023-11-14T22:13:20.000Z\"," \
-    "\"context.sightings\":4,\"context.reporters\":2,\"context.host\":\"xn--bnk-example-4db.test\","              \
-    "\"context.domain\":\"xn--bnk-example-4db.test\",\"context.suffix\":\"test\",\"context.country\":\"JP\","     \
+    "\"context.sightings\":4,\"context.reporters\":2,\"context.host\":\"xn--bnk-example-l8a.test\","              \
+    "\"context.domain\":\"xn--bnk-example-l8a.test\",\"context.suffix\":\"test\",\"context.country\":\"JP\","     \
     "\"context.asn\":64496,\"context.lists\":[\"watched-brands\"],"                                               \
     "\"verdict.class\":\"fraud\",\"verdict.type\":\"phishing\",\"verdict.severity\":\"high\","                    \
     "\"verdict.confidence\":85,\"verdict.expires_at\":\"2023-11-21T22:13:20.000Z\","                              \
@@ -135,14 +136,29 @@ test_event_vectors_say_what_was_meant(void **state)
     s_assert_json("event_report.bin", CORE(WHO) REST(RECORD) "}");
     s_assert_json("event_full.bin", CORE(WHO) REST(RECORD) DECIDED "}");
     s_assert_json("event_short.bin",
-                  CORE(WHO) ",\"context.repeat_of\":\"018bcfe568000102030405060708090a\","
+                  CORE(WHO) ",\"context.repeat_of\":\"018bcfe56800d0e34fc7087a76f7f1b6\","
                             "\"context.last_seen_at\":\"2023-11-14T22:23:20.000Z\",\"context.sightings\":5,"
                             "\"context.reporters\":2}");
     s_assert_json("event_release.bin",
                   CORE("") REST("") DECIDED
-                  ",\"release.recipient\":\"peer-1\",\"release.projection\":\"whole\",\"release.tlp\":\"amber\","
+                  ",\"release.recipient\":\"peer-1\",\"release.projection\":\"projected\",\"release.tlp\":\"amber\","
                   "\"release.policy\":7,\"release.agreement\":\"mou-2022\","
                   "\"release.released_at\":\"2023-11-14T22:13:22.000Z\"}");
+}
+
+static void
+test_event_vector_has_the_id_of_its_identity(void **state)
+{
+    (void)state;
+    nrs_origin_t origin = golden_origin();
+    uint8_t kind[] = { 0x1f, (uint8_t)origin.kind }, time[8], digest[32];
+    nrs_put_be64(time, origin.observed_at);
+    const nrs_bytes_t pieces[] = {
+        origin.originator, nrs_bytes(kind, 2), origin.value, nrs_bytes(kind, 1), nrs_bytes(time, 8), origin.record,
+    };
+    nrs_sha256(pieces, sizeof pieces / sizeof pieces[0], digest);
+    assert_memory_equal(golden_id, time + 2, 6);
+    assert_memory_equal(golden_id + 6, digest, 10);
 }
 
 static void
@@ -226,6 +242,7 @@ main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_vectors_are_what_we_encode),
         cmocka_unit_test(test_event_vectors_say_what_was_meant),
+        cmocka_unit_test(test_event_vector_has_the_id_of_its_identity),
         cmocka_unit_test(test_segment_vectors_hold_their_events),
         cmocka_unit_test(test_follow_vectors_say_what_was_meant),
     };
