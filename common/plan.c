@@ -1,6 +1,7 @@
 #include "common/plan.h"
 
 #include "common/http.h"
+#include "common/flow.h"
 #include "common/plan_check.h"
 
 #include <errno.h>
@@ -9,18 +10,6 @@
 enum { FORMAT_VERSION = 1 };  // of noroshi.yaml
 enum { INSTANCES_MAX = 256 }; // in one file
 enum { NUMBER_STEP = 100 };   // from one instance of a stage to the next, where the file gives none
-
-// The flow. A stage that is not in here does not exist.
-static const struct {
-    const char *name;
-    bool submit, release; // has such an endpoint
-} s_flow[] = {
-    { "ingest", true, false },
-    { "enrich", false, false },
-    { "classify", false, false },
-    { "relay", false, true },
-};
-enum { FLOW_STAGES = sizeof s_flow / sizeof s_flow[0] };
 
 // --- the tables ---------------------------------------------------------------------------------
 
@@ -97,7 +86,7 @@ static const nrs_option_t s_stage_table[] = {
 typedef struct s_source {
     const s_entry_t *own, *stage;
     const nrs_config_node_t *own_node, *stage_node; // either may be NULL
-    size_t flow;                                    // place in s_flow
+    size_t flow;                                    // place in the flow
     size_t place, count;                            // among the instances of its stage
 } s_source_t;
 
@@ -147,9 +136,9 @@ s_endpoints(nrs_plan_t *self, const s_source_t *source, nrs_instance_t *into, nr
         { "tap", s_choose(own->tap, stage->tap), &into->tap, true },
         { "ask", s_choose(own->ask, stage->ask), &into->ask, true },
         { "submit", s_choose(own->submit, stage->submit), &into->submit,
-          s_flow[source->flow].submit },
+          !nrs_flow_at(source->flow)->reads }, // its input comes from outside
         { "release", s_choose(own->release, stage->release), &into->release,
-          s_flow[source->flow].release },
+          !nrs_flow_at(source->flow)->writes }, // its topics go outside
     };
     nrs_err_t first = NRS_OK;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -200,7 +189,7 @@ static nrs_err_t
 s_identity(nrs_plan_t *self, const s_source_t *source, nrs_instance_t *into, nrs_problem_t *reterr)
 {
     const s_entry_t *own = source->own, *stage = source->stage;
-    into->stage = s_flow[source->flow].name;
+    into->stage = nrs_flow_at(source->flow)->stage;
     into->name = s_choose(own->name, stage->name);
     if (!into->name[0])
         into->name = nrs_config_print(self->config, "%s-%zu", into->stage, source->place + 1);
@@ -265,7 +254,7 @@ s_instances(nrs_plan_t *self, s_source_t *source, nrs_problem_t *reterr)
     const nrs_config_node_t *list = source->stage->instances;
     if (nrs_config_shape(list) != NRS_CONFIG_LIST || nrs_config_count(list) == 0)
         return nrs_config_problem(list, reterr, "instances: must be a list such as [{name: %s-1}]",
-                                  s_flow[source->flow].name);
+                                  nrs_flow_at(source->flow)->stage);
     source->count = nrs_config_count(list);
     nrs_err_t first = s_check_shared(source->stage_node, source->count, reterr);
     for (source->place = 0; source->place < source->count; source->place++) {
@@ -306,8 +295,8 @@ s_unknown_stages(const nrs_config_node_t *stages, nrs_problem_t *reterr)
     nrs_err_t first = NRS_OK;
     for (size_t i = 0; (node = nrs_config_at(stages, i, &key)); i++) {
         bool known = false;
-        for (size_t flow = 0; flow < FLOW_STAGES; flow++)
-            known = known || strcmp(key, s_flow[flow].name) == 0;
+        for (size_t flow = 0; nrs_flow_at(flow); flow++)
+            known = known || strcmp(key, nrs_flow_at(flow)->stage) == 0;
         if (known)
             continue;
         nrs_err_t err = nrs_config_key_problem(node, first ? NULL : reterr,
@@ -327,8 +316,8 @@ s_stages(nrs_plan_t *self, const nrs_config_node_t *stages, nrs_problem_t *reter
         return nrs_config_problem(stages, reterr, "stages must be a mapping, such as `ingest: {}`");
     nrs_err_t first = s_unknown_stages(stages, reterr);
     self->instances = nrs_alloc0(INSTANCES_MAX, sizeof *self->instances);
-    for (size_t flow = 0; flow < FLOW_STAGES; flow++) {
-        const nrs_config_node_t *node = nrs_config_get(stages, s_flow[flow].name);
+    for (size_t flow = 0; nrs_flow_at(flow); flow++) {
+        const nrs_config_node_t *node = nrs_config_get(stages, nrs_flow_at(flow)->stage);
         nrs_err_t err = s_stage(self, flow, node, first ? NULL : reterr);
         first = first ? first : err;
     }
@@ -403,12 +392,6 @@ nrs_plan_instance(const nrs_plan_t *self, const char *name)
         if (strcmp(self->instances[i].name, name) == 0)
             return &self->instances[i];
     return NULL;
-}
-
-const char *
-nrs_plan_stage(size_t i)
-{
-    return i < FLOW_STAGES ? s_flow[i].name : NULL;
 }
 
 const nrs_instance_t *

@@ -54,9 +54,6 @@ nrs_plan_destroy(nrs_plan_t **self_p);
 // NULL when there is none.
 const nrs_instance_t *
 nrs_plan_instance(const nrs_plan_t *self, const char *name);
-// The stages in the order of the flow: "ingest", ... NULL past the end.
-const char *
-nrs_plan_stage(size_t i);
 // The next instance of `stage` after `previous` (NULL: the first).
 const nrs_instance_t *
 nrs_plan_next(const nrs_plan_t *self, const char *stage, const nrs_instance_t *previous);

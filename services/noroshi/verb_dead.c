@@ -310,7 +310,8 @@ s_dead(cli_t *cli, int argc, char **argv)
     dead_t self = { .cli = cli, .limit = 50 };
     const cli_option_t options[] = {
         { "instance", 'i', CLI_TEXT, &self.instance, "NAME", "only this instance's (list, all)" },
-        { "from", 0, CLI_NUMBER, &self.from, "N", "list: only letters with an id above N; the last id shown goes on from there" },
+        { "from", 0, CLI_NUMBER, &self.from, "N",
+          "list: letters with an id above N (the last one shown, to go on)" },
         { "limit", 'n', CLI_NUMBER, &self.limit, "N", "list: at most N an instance (default 50)" },
         { "yes", 'y', CLI_FLAG, &self.yes, NULL, "drop all: do not ask" },
         { 0 },

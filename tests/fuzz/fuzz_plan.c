@@ -1,5 +1,6 @@
 // fuzz_plan.c - any bytes as noroshi.yaml: what is taken for a plan has every lane owned once
 
+#include "common/flow.h"
 #include "common/plan.h"
 
 const char *
@@ -29,7 +30,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     NRS_ASSERT(!config);
     const char *stage;
-    for (size_t i = 0; (stage = nrs_plan_stage(i)); i++) {
+    for (size_t i = 0; nrs_flow_at(i); i++) {
+        stage = nrs_flow_at(i)->stage;
         uint64_t owned = 0;
         const nrs_instance_t *instance = NULL;
         while ((instance = nrs_plan_next(plan, stage, instance))) {

@@ -1,3 +1,4 @@
+#include "common/flow.h"
 #include "common/plan.h"
 
 #include <setjmp.h>
@@ -30,7 +31,8 @@ s_assert_sane(const nrs_plan_t *plan)
 {
     uint64_t all = plan->lanes == 64 ? UINT64_MAX : (UINT64_C(1) << plan->lanes) - 1;
     const char *stage;
-    for (size_t i = 0; (stage = nrs_plan_stage(i)); i++) {
+    for (size_t i = 0; nrs_flow_at(i); i++) {
+        stage = nrs_flow_at(i)->stage;
         uint64_t owned = 0;
         const nrs_instance_t *instance = NULL;
         while ((instance = nrs_plan_next(plan, stage, instance))) {
