@@ -16,8 +16,8 @@ struct nrs_ask {
     char verb[NRS_ASK_VERB_MAX + 1]; // the question under way
 };
 
-// --- messages
-// --------------------------------------------------------------------------------------
+// --- messages ------------------------------------------------------------------------------------
+
 void
 nrs_question_encode(nrs_message_t *into, const char *verb, nrs_bytes_t argument)
 {
@@ -83,8 +83,8 @@ nrs_err_of_name(nrs_bytes_t name)
     return NRS_E_VERSION;
 }
 
-// --- client
-// ----------------------------------------------------------------------------------------
+// --- client --------------------------------------------------------------------------------------
+
 nrs_err_t
 nrs_ask_options(const nrs_plan_t *plan, const nrs_instance_t *instance, nrs_keys_t *keys,
                 nrs_keys_t *server, nrs_problem_t *reterr, nrs_bus_options_t *options)

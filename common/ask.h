@@ -1,6 +1,7 @@
 // ask.h - the questions of the command line to an instance, and the answers (proto/ask.md)
 // Shape:    question: [verb, argument]; answer: [outcome, JSON]. The outcome is "ok" or the name of
-// an nrs_err_t. Threads:  an object belongs to the thread that opened it.
+//           an nrs_err_t.
+// Threads:  an object belongs to the thread that opened it.
 
 #ifndef NRS_ASK_H
 #define NRS_ASK_H
@@ -15,8 +16,8 @@ enum { NRS_ASK_ARGUMENT_MAX = 4096 };
 enum { NRS_ASK_ANSWER_MAX = 8 * 1024 * 1024 };
 enum { NRS_ASK_WAIT_MS = 3000 }; // how long a person waits before we say that nobody answers
 
-// --- messages
-// ----------------------------------------------------------------------------------------
+// --- messages ------------------------------------------------------------------------------------
+
 typedef struct nrs_question {
     char verb[NRS_ASK_VERB_MAX + 1];
     nrs_bytes_t argument; // borrowed from the message
@@ -45,8 +46,8 @@ nrs_answer_decode(const nrs_message_t *message, size_t first, nrs_answer_t *ret_
 nrs_err_t
 nrs_err_of_name(nrs_bytes_t name);
 
-// --- client
-// --------------------------------------------------------------------------------------------
+// --- client --------------------------------------------------------------------------------------
+
 typedef struct nrs_ask nrs_ask_t;
 
 // Connect to the instance. Where it speaks CURVE the keys are HOME/keys/operator.key (own) and

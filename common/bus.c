@@ -26,6 +26,7 @@ enum {
     HEARTBEAT_LOST_MS = 15000,
     CONNECT_MS = 10000, // give a SYN up before the system does (two minutes), and try anew
     RECONNECT_MS = 200,
+    RECONNECT_IPC_MS = 20, // an instance that starts beside us is there in a moment
     RECONNECT_MAX_MS = 30000,
     RECONNECT_MAX_IPC_MS = 1000,
     MESSAGE_BYTES = 1 << 20,
@@ -140,7 +141,7 @@ s_set_common(void *socket, const nrs_bus_options_t *options, nrs_problem_t *rete
         SETTING(ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_LOST_MS),
         SETTING(ZMQ_HEARTBEAT_TTL, HEARTBEAT_LOST_MS),
         SETTING(ZMQ_CONNECT_TIMEOUT, CONNECT_MS),
-        SETTING(ZMQ_RECONNECT_IVL, RECONNECT_MS),
+        SETTING(ZMQ_RECONNECT_IVL, ipc ? RECONNECT_IPC_MS : RECONNECT_MS),
         SETTING(ZMQ_RECONNECT_IVL_MAX, ipc ? RECONNECT_MAX_IPC_MS : RECONNECT_MAX_MS),
         SETTING(ZMQ_IPV6, s_speaks_ipv6(options->endpoint)),
         SETTING(ZMQ_SNDHWM, high_water),
@@ -216,8 +217,7 @@ s_configure(void *socket, const nrs_bus_options_t *options, nrs_problem_t *reter
     return err;
 }
 
-// --- what is refused before anything is opened
-// ----------------------------------------------------
+// --- what is refused before anything is opened ---------------------------------------------------
 
 static nrs_err_t
 s_wrong(nrs_problem_t *reterr, const nrs_bus_options_t *options, const char *text)
@@ -270,8 +270,7 @@ s_check(const nrs_bus_options_t *options, nrs_problem_t *reterr)
     return options->keys ? s_check_keys(options, reterr) : NRS_OK;
 }
 
-// --- ipc socket files
-// ------------------------------------------------------------------------------
+// --- ipc socket files ----------------------------------------------------------------------------
 
 // Does anyone answer at the socket file?
 static bool
@@ -405,8 +404,7 @@ nrs_bus_curve(const nrs_bus_t *self)
     return self->curve;
 }
 
-// --- messages: the rest of them is in common/bus_message.c
-// -------------------------------------------
+// --- messages: the rest of them is in common/bus_message.c ---------------------------------------
 
 nrs_err_t
 nrs_bus_recv(nrs_bus_t *self, nrs_message_t *into)

@@ -1,9 +1,9 @@
 // bus.h - ZeroMQ sockets, wrapped once: safe options, whole messages, waiting
 // Shape:    a message is 1 to NRS_FRAMES_MAX frames. Options are those of proto/bus.md, which says
-// why. Threads:  a socket belongs to the thread that opened it. The context behind all sockets of
-// the process begins with the
-//           first of them and ends with the last, whose destruction waits for what still lingers,
-//           as long as it may.
+//           why.
+// Threads:  a socket belongs to the thread that opened it. The context behind all sockets of the
+//           process begins with the first of them and ends with the last, whose destruction waits
+//           for what still lingers, as long as it may.
 
 #ifndef NRS_BUS_H
 #define NRS_BUS_H
@@ -38,7 +38,7 @@ typedef struct nrs_bus_options {
 } nrs_bus_options_t;
 
 // Open with every trap closed: ZMQ_MAXMSGSIZE before bind, handshake 3 s, heartbeats 5/15/15 s,
-// reconnect 200 ms growing to 30 s (connect on ipc: to 1 s), ROUTER_MANDATORY, no handover, IPv6,
+// reconnect 200 ms growing to 30 s (on ipc: 20 ms to 1 s), ROUTER_MANDATORY, no handover, IPv6,
 // ZAP domain enforced, an ipc socket's file mode 0600 and its stale file removed (the caller makes
 // its directory, mode 0700). Errors: NRS_E_IO (address in use, no permission), NRS_E_CONFIG (tcp
 // without keys, binding with keys and no ZAP domain, a transport that is not one of the three, a
@@ -54,8 +54,8 @@ nrs_bus_endpoint(const nrs_bus_t *self);
 bool
 nrs_bus_curve(const nrs_bus_t *self);
 
-// --- messages
-// -----------------------------------------------------------------------------------------
+// --- messages ------------------------------------------------------------------------------------
+
 typedef struct nrs_frame {
     _Alignas(8) uint8_t room[64]; // a zmq_msg_t
 } nrs_frame_t;
@@ -108,8 +108,8 @@ nrs_bus_subscribe(nrs_bus_t *self, nrs_bytes_t prefix);
 NRS_MUST_CHECK nrs_err_t
 nrs_bus_unsubscribe(nrs_bus_t *self, nrs_bytes_t prefix);
 
-// --- waiting
-// ------------------------------------------------------------------------------------------
+// --- waiting -------------------------------------------------------------------------------------
+
 typedef struct nrs_wait {
     nrs_bus_t *bus; // or NULL, then `fd`
     int fd;

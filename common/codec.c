@@ -2,7 +2,7 @@
 
 #include <msgpack/pack.h>
 
-// --- write: msgpack-c packs, our buffer takes the bytes ---------------------------------------------
+// --- write: msgpack-c packs, our buffer takes the bytes ------------------------------------------
 
 static int
 s_write(void *data, const char *bytes, size_t length)
@@ -90,7 +90,7 @@ nrs_pack_fixed(nrs_buf_t *into, uint64_t value, unsigned width)
     }
 }
 
-// --- read ------------------------------------------------------------------------------------------
+// --- read ----------------------------------------------------------------------------------------
 
 // What a first byte from 0xc0 on announces: the item, the bytes of the number or length behind it, and
 // for EXT one type byte more. A length that follows is of content; that of a fixext is in `fixed`.

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-// --- memory: blocks that are given back together ------------------------------------------------
+// --- memory: blocks that are given back together -------------------------------------------------
 
 enum { BLOCK_BYTES = 32 << 10, ALIGNMENT = 16 };
 
@@ -51,7 +51,7 @@ nrs_config_print(nrs_config_t *self, const char *format, ...)
     return text;
 }
 
-// --- paths --------------------------------------------------------------------------------------
+// --- paths ---------------------------------------------------------------------------------------
 
 // Append `path` to the absolute path in `into`, part by part. `..` is taken textually, as a person
 // reads it.
@@ -108,7 +108,7 @@ nrs_config_path(nrs_config_t *config, const char *path)
     return kept;
 }
 
-// --- the file -----------------------------------------------------------------------------------
+// --- the file ------------------------------------------------------------------------------------
 
 nrs_err_t
 nrs_config_parse(nrs_bytes_t text, const char *name, nrs_problem_t *reterr,
@@ -187,7 +187,7 @@ nrs_config_root(const nrs_config_t *self)
     return self->root;
 }
 
-// --- walking ------------------------------------------------------------------------------------
+// --- walking -------------------------------------------------------------------------------------
 
 nrs_config_shape_t
 nrs_config_shape(const nrs_config_node_t *node)
@@ -243,7 +243,7 @@ nrs_config_name_ok(const char *text)
     return text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-")] == 0;
 }
 
-// --- mistakes -----------------------------------------------------------------------------------
+// --- mistakes ------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_note(const nrs_config_node_t *node, unsigned line, unsigned column, nrs_problem_t *reterr,

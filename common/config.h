@@ -38,7 +38,8 @@ nrs_config_base(const nrs_config_t *self);
 const nrs_config_node_t *
 nrs_config_root(const nrs_config_t *self);
 
-// --- walking: NULL and empty where there is nothing ---------------------------------------------
+// --- walking: NULL and empty where there is nothing ----------------------------------------------
+
 typedef enum nrs_config_shape {
     NRS_CONFIG_NOTHING, // no node, or a key with nothing (or ~ or null) behind it
     NRS_CONFIG_SCALAR,
@@ -67,7 +68,8 @@ enum { NRS_CONFIG_NAME_MAX = 32 };
 bool
 nrs_config_name_ok(const char *text);
 
-// --- mistakes: whoever can goes on after one, so that a person sees them all at once ------------
+// --- mistakes: whoever can goes on after one, so that a person sees them all at once -------------
+
 // Note a mistake at the node's place, and fill *reterr (may be NULL) with it.
 // Returns NRS_E_CONFIG.
 nrs_err_t
@@ -87,7 +89,8 @@ nrs_config_alloc(nrs_config_t *self, size_t bytes);
 const char *
 nrs_config_print(nrs_config_t *self, const char *format, ...) NRS_PRINTF(2, 3);
 
-// --- option tables: one row parses, checks, prints help, writes the commented example ----------
+// --- option tables: one row parses, checks, prints help, writes the commented example ------------
+
 typedef enum nrs_option_type {
     NRS_OPTION_BOOL,     // bool
     NRS_OPTION_NUMBER,   // int64_t

@@ -27,7 +27,7 @@ static const s_unit_t s_duration_units[] = {
     { 0 },
 };
 
-// --- numbers ------------------------------------------------------------------------------------
+// --- numbers -------------------------------------------------------------------------------------
 
 // A whole number with one of the units right behind it. `units` NULL: no unit.
 static bool
@@ -95,7 +95,7 @@ s_put_words(nrs_buf_t *into, const nrs_option_t *option)
                        option->words[i][0] ? option->words[i] : "\"\"");
 }
 
-// --- one value ----------------------------------------------------------------------------------
+// --- one value -----------------------------------------------------------------------------------
 
 // Store a scalar's text as the option's type. Returns what it should have been instead, or NULL
 // when it is good.
@@ -209,7 +209,7 @@ s_read_scalar(nrs_config_t *config, const nrs_option_t *option, const nrs_config
     return wanted ? s_refuse(option, node, wanted, reterr) : NRS_OK;
 }
 
-// --- lists of texts -----------------------------------------------------------------------------
+// --- lists of texts ------------------------------------------------------------------------------
 
 static nrs_err_t
 s_read_texts(nrs_config_t *config, const nrs_option_t *option, const nrs_config_node_t *node,
@@ -253,7 +253,7 @@ s_default_texts(nrs_config_t *config, const char *list, nrs_config_texts_t *slot
     *slot = (nrs_config_texts_t){ .count = count, .items = texts };
 }
 
-// --- the table ----------------------------------------------------------------------------------
+// --- the table -----------------------------------------------------------------------------------
 
 static void
 s_default(nrs_config_t *config, const nrs_option_t *option, void *slot)
@@ -392,7 +392,7 @@ nrs_options_read(nrs_config_t *config, const nrs_config_node_t *node, const nrs_
     return first;
 }
 
-// --- printing -----------------------------------------------------------------------------------
+// --- printing ------------------------------------------------------------------------------------
 
 enum { PRINT_COLUMNS = 100 };
 

@@ -36,7 +36,7 @@ s_reader_destroy(s_reader_t *self)
         fy_diag_destroy(self->diag);
 }
 
-// --- before the parser: what it would read differently from a person ----------------------------
+// --- before the parser: what it would read differently from a person -----------------------------
 
 static bool
 s_is_control(uint8_t c)
@@ -79,7 +79,7 @@ s_check_text(nrs_bytes_t text, const char *file, nrs_problem_t *reterr)
     return NRS_OK;
 }
 
-// --- nodes --------------------------------------------------------------------------------------
+// --- nodes ---------------------------------------------------------------------------------------
 
 // Where the event stands. What is not there (an empty value, a missing key) stands where its key or
 // container does.
@@ -279,7 +279,7 @@ s_event(s_reader_t *self, const struct fy_event *event)
     }
 }
 
-// --- the whole text -----------------------------------------------------------------------------
+// --- the whole text ------------------------------------------------------------------------------
 
 static nrs_err_t
 s_syntax_error(s_reader_t *self)

@@ -2,6 +2,7 @@
 
 #include "common/codec.h"
 #include "common/event.h"
+#include "common/hash.h"
 
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@ enum { RECORD_VERSION = 1, RECORD_ITEMS = 8, TEXT_MAX = 1024 };
 
 struct nrs_dead_letters {
     nrs_store_table_t table; // id (be64) -> msgpack [version, at, reason, text, source, place, bytes, total]
+    nrs_store_table_t known; // hash of source, place and bytes (16 bytes) -> id (be64)
     uint64_t letters_max;
     uint64_t bytes_max;
     uint64_t next;
@@ -68,6 +70,7 @@ nrs_dead_letters_open(nrs_store_t *store, uint64_t letters_max, uint64_t bytes_m
     self->bytes_max = bytes_max;
     self->next = 1;
     nrs_err_t err = nrs_store_table(store, "dead", &self->table);
+    err = err ? err : nrs_store_table(store, "dead.known", &self->known);
     NRS_AUTO(nrs_txn) txn = NULL;
     err = err ? err : nrs_txn_begin(store, false, &txn);
     err = err ? err : s_survey(self, txn);
@@ -93,11 +96,27 @@ s_cut(nrs_bytes_t bytes, size_t max)
     return nrs_bytes(bytes.data, bytes.size < max ? bytes.size : max);
 }
 
+// The same record of the same place is the same letter, however often it is sent.
+static void
+s_identify(nrs_bytes_t source, nrs_bytes_t place, nrs_bytes_t bytes, uint8_t ret_key[16])
+{
+    uint64_t seed = nrs_hash64(source, nrs_hash64(place, 0));
+    nrs_hash128_t hash = nrs_hash128(bytes, seed);
+    nrs_put_le64(ret_key, hash.low);
+    nrs_put_le64(ret_key + 8, hash.high);
+}
+
 nrs_err_t
 nrs_dead_letters_append(nrs_dead_letters_t *self, nrs_txn_t *txn, int64_t at_ms, const nrs_dead_t *dead)
 {
     nrs_bytes_t bytes = s_cut(dead->bytes, NRS_DEAD_BYTES_MAX);
     uint64_t total = dead->bytes_total ? dead->bytes_total : dead->bytes.size;
+    uint8_t known[16], key[8];
+    nrs_bytes_t before;
+    s_identify(s_cut(dead->source, TEXT_MAX), s_cut(dead->place, TEXT_MAX), bytes, known);
+    nrs_err_t err = nrs_txn_get(txn, self->known, nrs_bytes(known, sizeof known), &before);
+    if (err != NRS_E_ABSENT)
+        return err;
     nrs_buf_reset(&self->record);
     nrs_pack_array(&self->record, RECORD_ITEMS);
     nrs_pack_uint(&self->record, RECORD_VERSION);
@@ -111,9 +130,9 @@ nrs_dead_letters_append(nrs_dead_letters_t *self, nrs_txn_t *txn, int64_t at_ms,
     uint64_t left = self->bytes_max > self->bytes ? self->bytes_max - self->bytes : 0; // the bound may have been lowered
     if (self->count >= self->letters_max || self->record.size > left)
         return NRS_E_FULL;
-    uint8_t key[8];
     nrs_put_be64(key, self->next);
-    nrs_err_t err = nrs_txn_put(txn, self->table, nrs_bytes(key, sizeof key), nrs_buf_bytes(&self->record));
+    err = nrs_txn_put(txn, self->table, nrs_bytes(key, sizeof key), nrs_buf_bytes(&self->record));
+    err = err ? err : nrs_txn_put(txn, self->known, nrs_bytes(known, sizeof known), nrs_bytes(key, sizeof key));
     if (err)
         return err;
     self->next++;
@@ -137,17 +156,23 @@ nrs_dead_letters_get(nrs_dead_letters_t *self, nrs_txn_t *txn, uint64_t from, nr
 nrs_err_t
 nrs_dead_letters_drop(nrs_dead_letters_t *self, nrs_txn_t *txn, uint64_t id)
 {
-    uint8_t key[8];
+    uint8_t key[8], known[16];
     nrs_bytes_t value;
+    nrs_dead_kept_t kept;
     nrs_put_be64(key, id);
     nrs_err_t err = nrs_txn_get(txn, self->table, nrs_bytes(key, sizeof key), &value);
-    size_t size = err ? 0 : value.size;
-    err = err ? err : nrs_txn_drop(txn, self->table, nrs_bytes(key, sizeof key));
+    err = err ? err : s_decode(nrs_bytes(key, sizeof key), value, &kept);
+    if (err)
+        return err;
+    size_t size = value.size;
+    s_identify(kept.source, kept.place, kept.bytes, known);
+    err = nrs_txn_drop(txn, self->table, nrs_bytes(key, sizeof key));
     if (err)
         return err;
     self->count--;
     self->bytes -= size;
-    return NRS_OK;
+    err = nrs_txn_drop(txn, self->known, nrs_bytes(known, sizeof known));
+    return err == NRS_E_ABSENT ? NRS_OK : err;
 }
 
 uint64_t
@@ -162,7 +187,7 @@ nrs_dead_letters_last(const nrs_dead_letters_t *self)
     return self->next - 1;
 }
 
-// --- JSON ------------------------------------------------------------------------------------------
+// --- JSON ----------------------------------------------------------------------------------------
 
 static void
 s_put_base64(nrs_buf_t *into, nrs_bytes_t bytes)

@@ -39,7 +39,7 @@ nrs_dead_letters_open(nrs_store_t *store, uint64_t letters_max, uint64_t bytes_m
                       nrs_dead_letters_t **ret_letters);
 void
 nrs_dead_letters_destroy(nrs_dead_letters_t **self_p);
-// Errors: NRS_E_FULL (a bound is reached; nothing is kept), NRS_E_IO.
+// Keep it; the same source, place and bytes are kept once. Errors: NRS_E_FULL (a bound is reached; nothing is kept), NRS_E_IO.
 NRS_MUST_CHECK nrs_err_t
 nrs_dead_letters_append(nrs_dead_letters_t *self, nrs_txn_t *txn, int64_t at_ms, const nrs_dead_t *dead);
 // The first letter with an id >= `from`. Errors: NRS_E_ABSENT, NRS_E_CORRUPT, NRS_E_IO.

@@ -10,7 +10,7 @@
 // one.
 enum { ENTRIES_MAX = 4096 };
 
-// --- the tables ---------------------------------------------------------------------------------
+// --- the tables ----------------------------------------------------------------------------------
 
 typedef struct s_agreement {
     const char *title, *tlp, *until;
@@ -73,7 +73,7 @@ static const nrs_option_t s_peer_table[] = {
     { 0 },
 };
 
-// --- values -------------------------------------------------------------------------------------
+// --- values --------------------------------------------------------------------------------------
 
 // The number of a word of the event's enums; "" is 0.
 static nrs_err_t
@@ -174,7 +174,7 @@ s_keep(nrs_err_t *first, nrs_problem_t **where, nrs_err_t err)
     }
 }
 
-// --- agreements ---------------------------------------------------------------------------------
+// --- agreements ----------------------------------------------------------------------------------
 
 static nrs_err_t
 s_agreement(nrs_config_t *config, const nrs_config_node_t *node, const char *id,
@@ -224,7 +224,7 @@ s_check_from(const nrs_directory_t *self, const nrs_config_node_t *agreements,
     return first;
 }
 
-// --- members and peers --------------------------------------------------------------------------
+// --- members and peers ---------------------------------------------------------------------------
 
 static nrs_err_t
 s_member(nrs_config_t *config, const nrs_directory_t *self, const nrs_config_node_t *node,
@@ -289,7 +289,7 @@ s_check_key(const nrs_directory_t *self, const nrs_config_node_t *node, const ch
     return nrs_config_problem(place, reterr, "key: %s and %s have the same key", owner, id);
 }
 
-// --- the three sections -------------------------------------------------------------------------
+// --- the three sections --------------------------------------------------------------------------
 
 // Is the section a mapping of ids, and not too long? *ret_count is how many it has.
 static nrs_err_t

@@ -14,7 +14,7 @@ s_known(uint32_t layer)
     return layer < NRS_LAYER_MAX ? (uint32_t)(s_first[layer + 1] - s_first[layer]) : 0;
 }
 
-// --- reading ---------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 
 nrs_err_t
 nrs_event_open(nrs_bytes_t bytes, nrs_event_t *ret_event)
@@ -281,7 +281,7 @@ nrs_event_release(nrs_event_t *self, nrs_release_t *ret_release)
     return s_read_layer(self, NRS_LAYER_RELEASE, ret_release);
 }
 
-// --- checking what came from outside ---------------------------------------------------------------
+// --- checking what came from outside -------------------------------------------------------------
 
 static bool
 s_limits_ok(const nrs_field_info_t *info, const nrs_value_t *value)
@@ -348,7 +348,7 @@ nrs_event_check(nrs_bytes_t bytes, nrs_problem_t *reterr)
     return NRS_OK;
 }
 
-// --- the origin position ---------------------------------------------------------------------------
+// --- the origin position -------------------------------------------------------------------------
 
 // Bytes of an event before its first position: outer fixarray, then the origin layer's array16 head. The
 // four fixed positions follow: cd ii ii, cd ll ll, ce ee ee ee ee, cf oo*8 (proto/event.md, "Bytes").
@@ -379,7 +379,7 @@ nrs_event_set_place(uint8_t *event, const nrs_origin_place_t *place)
     nrs_put_be64(event + 16, place->offset);
 }
 
-// --- writing ---------------------------------------------------------------------------------------
+// --- writing -------------------------------------------------------------------------------------
 
 static bool
 s_is_absent(const nrs_field_info_t *info, const void *member)

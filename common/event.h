@@ -18,7 +18,8 @@ typedef enum nrs_layer {
     NRS_LAYER_MAX
 } nrs_layer_t;
 
-// --- enums: NRS_KIND_URL, NRS_TLP_AMBER, ...; 0 is absent, NRS_KIND_MAX is one past the last --------
+// --- enums: NRS_KIND_URL, NRS_TLP_AMBER, ...; 0 is absent, NRS_KIND_MAX is one past the last -----
+
 typedef enum nrs_enum_id {
     NRS_ENUM_FORM,
     NRS_ENUM_KIND,
@@ -54,7 +55,8 @@ nrs_enum_doc(nrs_enum_id_t id, uint64_t number);
 uint64_t
 nrs_class_of_type(uint64_t type);
 
-// --- fields: NRS_ORIGIN_value, NRS_CONTEXT_domain, ... as one list; the name as it stands in the table ---------------------------------------------------------
+// --- fields: NRS_ORIGIN_value, NRS_CONTEXT_domain, ... as one list; the name as it stands in the table ---
+
 typedef enum nrs_type {
     NRS_TYPE_POS,
     NRS_TYPE_UINT,
@@ -99,7 +101,8 @@ nrs_field_find(nrs_bytes_t name);
 const char *
 nrs_layer_name(nrs_layer_t layer);
 
-// --- a value: what one field holds -------------------------------------------------------------------
+// --- a value: what one field holds ---------------------------------------------------------------
+
 typedef struct nrs_value {
     nrs_type_t type;
     uint64_t number;   // POS, UINT, TIME, ENUM, BOOL
@@ -167,7 +170,7 @@ typedef struct nrs_release {
 #undef NRS_SKIP
 #undef FIELD
 
-// --- reading ---------------------------------------------------------------------------------------------
+// --- reading -------------------------------------------------------------------------------------
 
 // A view over one packed event. Borrows the bytes, which must outlive it.
 typedef struct nrs_event {
@@ -213,7 +216,8 @@ nrs_event_verdict(nrs_event_t *self, nrs_verdict_t *ret_verdict);
 NRS_MUST_CHECK nrs_err_t
 nrs_event_release(nrs_event_t *self, nrs_release_t *ret_release);
 
-// --- the origin position: where in the flow the event entered it --------------------------------------
+// --- the origin position: where in the flow the event entered it ---------------------------------
+
 typedef struct nrs_origin_place {
     uint16_t instance;
     uint16_t lane;
@@ -228,7 +232,7 @@ nrs_event_place(nrs_bytes_t event, nrs_origin_place_t *ret_place);
 void
 nrs_event_set_place(uint8_t *event, const nrs_origin_place_t *place);
 
-// --- writing ---------------------------------------------------------------------------------------------
+// --- writing -------------------------------------------------------------------------------------
 
 // Append a new event with its origin layer to `into`.
 void
@@ -250,7 +254,7 @@ void
 nrs_event_append_without(nrs_buf_t *into, nrs_event_t *in, const nrs_field_t *drop, size_t count,
                          nrs_layer_t layer, const void *values);
 
-// --- for people and other programs --------------------------------------------------------------------
+// --- for people and other programs ---------------------------------------------------------------
 
 // One field as JSON: numbers bare, enums as words, times as RFC 3339 with milliseconds, ids as hex.
 void

@@ -4,7 +4,7 @@
 
 #include <strings.h>
 
-// --- enums: a word stands at its number ------------------------------------------------------------
+// --- enums: a word stands at its number ----------------------------------------------------------
 
 enum { WORDS_MAX = 64 };
 
@@ -57,7 +57,7 @@ nrs_class_of_type(uint64_t type)
     return class_word ? nrs_enum_number(NRS_ENUM_CLASS, nrs_text(class_word)) : 0;
 }
 
-// --- fields ----------------------------------------------------------------------------------------
+// --- fields --------------------------------------------------------------------------------------
 
 #define LIMIT_POS(limit) limit, 0
 #define LIMIT_UINT(limit) limit, 0

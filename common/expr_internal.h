@@ -19,6 +19,7 @@
 #include "common/pattern.h"
 
 // --- tokens --------------------------------------------------------------------------------------
+
 typedef enum nrs_expr_token_kind {
     NRS_TOKEN_END,
     NRS_TOKEN_WORD,     // field, enum word or keyword
@@ -58,6 +59,7 @@ typedef struct nrs_expr_token {
 } nrs_expr_token_t;
 
 // --- sets: what stands on the right of `in`, `under`, `startswith` ... ---------------------------
+
 typedef struct nrs_expr_range {
     uint64_t first, last;
 } nrs_expr_range_t;
@@ -102,6 +104,7 @@ bool
 nrs_expr_set_has_above(const nrs_expr_set_t *set, nrs_bytes_t host);
 
 // --- tests ---------------------------------------------------------------------------------------
+
 typedef enum nrs_expr_op {
     NRS_OP_CONSTANT, // `negate` is its opposite: no field is asked
     NRS_OP_HAS,      // the field is present
@@ -162,6 +165,7 @@ nrs_bytes_t
 nrs_expr_keep(nrs_expr_t *self, nrs_bytes_t text);
 
 // --- the tree, only while compiling --------------------------------------------------------------
+
 typedef enum nrs_expr_node_kind {
     NRS_NODE_TEST,
     NRS_NODE_NOT,
@@ -204,6 +208,7 @@ NRS_MUST_CHECK nrs_err_t
 nrs_expr_count(nrs_expr_maker_t *maker, unsigned column);
 
 // --- expr_lex.c ----------------------------------------------------------------------------------
+
 // Read the next token into maker->token. Errors: NRS_E_FORMAT.
 NRS_MUST_CHECK nrs_err_t
 nrs_expr_next(nrs_expr_maker_t *maker);
@@ -217,11 +222,13 @@ nrs_bytes_t
 nrs_expr_unfold_pattern(nrs_expr_maker_t *maker, const nrs_expr_token_t *token);
 
 // --- expr_parse.c --------------------------------------------------------------------------------
+
 // Parse the whole source; *ret_root is a node. Errors: NRS_E_FORMAT, NRS_E_LIMIT.
 NRS_MUST_CHECK nrs_err_t
 nrs_expr_parse(nrs_expr_maker_t *maker, uint16_t *ret_root);
 
 // --- expr_bind.c, expr_bind_list.c: a comparison's types are checked and its test is made --------
+
 typedef struct nrs_expr_operand {
     nrs_expr_token_t token;
     nrs_field_t field; // NRS_FIELD_MAX: no field
@@ -261,6 +268,7 @@ nrs_expr_enum(nrs_expr_maker_t *maker, nrs_field_t field, const nrs_expr_token_t
               uint64_t *ret_number);
 
 // --- expr_print.c --------------------------------------------------------------------------------
+
 // Canonical spelling of parts, appended to maker->spelled.
 void
 nrs_expr_spell(nrs_expr_maker_t *maker, const char *text);

@@ -3,7 +3,7 @@
 #include "common/codec.h"
 #include "common/topic.h"
 
-// --- encode ----------------------------------------------------------------------------------------
+// --- encode --------------------------------------------------------------------------------------
 
 static void
 s_pack_hash(nrs_buf_t *into, nrs_hash128_t hash)
@@ -97,7 +97,7 @@ nrs_follow_encode(const nrs_follow_message_t *message, nrs_buf_t *into)
     }
 }
 
-// --- decode ----------------------------------------------------------------------------------------
+// --- decode --------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_walk_hash(nrs_walk_t *walk, nrs_hash128_t *ret_hash)

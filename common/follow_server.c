@@ -104,7 +104,7 @@ nrs_follow_server_offer(nrs_follow_server_t *self, nrs_topic_t *topic, const cha
     snprintf(offer->name, sizeof offer->name, "%s", name ? name : "");
 }
 
-// --- sending ---------------------------------------------------------------------------------------
+// --- sending -------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_send(nrs_follow_server_t *self, nrs_bytes_t identity, const nrs_follow_message_t *message)
@@ -129,7 +129,7 @@ s_refuse(nrs_follow_server_t *self, nrs_bytes_t identity, const char *code, cons
     NRS_IGNORE(s_send(self, identity, &message)); // whoever asked may be gone
 }
 
-// --- opening ---------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 // Why an OPEN is refused: a code of proto/follow.md and a sentence.
 typedef struct s_refusal {
@@ -321,7 +321,7 @@ s_open(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_bytes_t identity, const ch
     NRS_IGNORE(s_send(self, identity, message)); // a follower that is gone again does not acknowledge
 }
 
-// --- the other messages ----------------------------------------------------------------------------
+// --- the other messages --------------------------------------------------------------------------
 
 // A session belongs to the key that opened it, and answers go where it was opened.
 static s_session_t *
@@ -450,7 +450,7 @@ nrs_follow_server_step(nrs_follow_server_t *self, nrs_txn_t *txn)
     return NRS_OK;
 }
 
-// --- serving ---------------------------------------------------------------------------------------
+// --- serving -------------------------------------------------------------------------------------
 
 // The part of a segment that a filter lets through, as a sparse segment in self->filtered_bytes.
 static nrs_bytes_t

@@ -128,7 +128,7 @@ nrs_follower_bus(nrs_follower_t *self)
     return self->bus;
 }
 
-// --- speaking --------------------------------------------------------------------------------------
+// --- speaking ------------------------------------------------------------------------------------
 
 static void
 s_send(nrs_follower_t *self, const nrs_follow_message_t *message)
@@ -204,7 +204,7 @@ s_stop(nrs_follower_t *self, const char *what)
     self->retry_ms = s_mono(self) + RETRY_MS;
 }
 
-// --- listening -------------------------------------------------------------------------------------
+// --- listening -----------------------------------------------------------------------------------
 
 // May a lane begin there? An epoch never goes back, and within one nothing is skipped or repeated; only who asks from
 // inside a segment, without a chain, is set back to where it begins.
@@ -325,7 +325,7 @@ nrs_follower_step(nrs_follower_t *self)
         s_send(self, &(nrs_follow_message_t){ .verb = NRS_FOLLOW_MORE, .session = self->session });
 }
 
-// --- taking ----------------------------------------------------------------------------------------
+// --- taking --------------------------------------------------------------------------------------
 
 // The bytes of the next segment in the queue; messages whose segments are all taken are let go.
 static bool

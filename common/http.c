@@ -24,7 +24,7 @@ struct nrs_http {
     void *me;
 };
 
-// --- the address --------------------------------------------------------------------------------
+// --- the address ---------------------------------------------------------------------------------
 
 typedef union s_address {
     struct sockaddr any;
@@ -80,7 +80,7 @@ nrs_http_address_ok(const char *address)
     return s_parse(address, &parsed, &bytes);
 }
 
-// --- answers ------------------------------------------------------------------------------------
+// --- answers -------------------------------------------------------------------------------------
 
 static enum MHD_Result
 s_reply(struct MHD_Connection *connection, unsigned status, nrs_bytes_t body, const char *type,
@@ -130,7 +130,7 @@ s_discard(void *me, const char *format, va_list args)
     (void)me, (void)format, (void)args;
 }
 
-// --- opening ------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 // A listening socket of our own, so that the error is the system's and not the library's. -1 with
 // errno.
@@ -223,7 +223,7 @@ nrs_http_destroy(nrs_http_t **self_p)
     *self_p = NULL;
 }
 
-// --- serving ------------------------------------------------------------------------------------
+// --- serving -------------------------------------------------------------------------------------
 
 int
 nrs_http_fd(const nrs_http_t *self)

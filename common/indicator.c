@@ -69,8 +69,7 @@ nrs_canon_refuse(nrs_canon_t *self, const char *why)
     return nrs_problem_set(self->reterr, NRS_E_FORMAT, NULL, 0, 0, "%s", why);
 }
 
-// --- what every value has to be
-// ---------------------------------------------------------------------------
+// --- what every value has to be ------------------------------------------------------------------
 
 typedef struct s_look {
     bool ascii;
@@ -137,8 +136,7 @@ s_refang(nrs_bytes_t text, s_refang_t refang, uint8_t room[NRS_VALUE_BYTES_MAX])
     }
 }
 
-// --- the calls
-// --------------------------------------------------------------------------------------------
+// --- the calls -----------------------------------------------------------------------------------
 
 nrs_err_t
 nrs_indicator_canonical(uint64_t kind, nrs_bytes_t given, bool refang, nrs_buf_t *into,

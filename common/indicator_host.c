@@ -7,8 +7,7 @@
 enum { LOCAL_PART_BYTES_MAX = 64 }; // RFC 5321, section 4.5.3.1.1
 enum { ADDRESS_TEXT_MAX = 46 };     // nrs_address_print()
 
-// --- IPv4 as browsers read it
-// ------------------------------------------------------------------------------
+// --- IPv4 as browsers read it --------------------------------------------------------------------
 
 // Does the last label read as a number? Then the host is an address or nothing (WHATWG URL,
 // section 3.5).
@@ -76,8 +75,7 @@ s_loose_ipv4(nrs_bytes_t host, nrs_address_t *ret_address)
     return true;
 }
 
-// --- hosts
-// ----------------------------------------------------------------------------------------------
+// --- hosts ---------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_name_problem(nrs_canon_t *self, nrs_err_t err)
@@ -147,8 +145,7 @@ nrs_canon_domain(nrs_canon_t *self)
     return NRS_OK;
 }
 
-// --- addresses
-// ------------------------------------------------------------------------------------------
+// --- addresses -----------------------------------------------------------------------------------
 
 // ::ffff:192.0.2.1 is 192.0.2.1 (RFC 4291, section 2.5.5.2): one key for one host.
 static void
@@ -201,8 +198,7 @@ nrs_canon_address(nrs_canon_t *self)
     return NRS_OK;
 }
 
-// --- e-mail addresses
-// -----------------------------------------------------------------------------------
+// --- e-mail addresses ----------------------------------------------------------------------------
 
 // Quoted local parts are refused: no feed has them, and they hide other addresses.
 static bool

@@ -26,8 +26,8 @@ nrs_canon_step_t(nrs_canon_t *self);
 nrs_err_t
 nrs_canon_refuse(nrs_canon_t *self, const char *why);
 
-// --- indicator_refang.c
-// -----------------------------------------------------------------------------
+// --- indicator_refang.c --------------------------------------------------------------------------
+
 typedef enum nrs_trim {
     NRS_TRIM_BLANKS, // free text keeps its quotes
     NRS_TRIM_QUOTES, // also quotes and angle brackets around the value
@@ -44,22 +44,23 @@ nrs_refang_host(nrs_bytes_t text, uint8_t room[NRS_VALUE_BYTES_MAX]);
 nrs_bytes_t
 nrs_refang_url(nrs_bytes_t text, uint8_t room[NRS_VALUE_BYTES_MAX]);
 
-// --- indicator_host.c
-// ------------------------------------------------------------------------------- Append a host
-// name as A-label; a name that ends in a number must be an IPv4 address. `loose` also takes the
-// forms that browsers take (octal, hexadecimal, fewer than four parts). *ret_address: it was one.
+// --- indicator_host.c ----------------------------------------------------------------------------
+
+// Append a host name as A-label; a name that ends in a number must be an IPv4 address. `loose` also
+// takes the forms that browsers take (octal, hexadecimal, fewer than four parts). *ret_address: it
+// was one.
 nrs_err_t
 nrs_canon_host(nrs_canon_t *self, nrs_bytes_t host, bool loose, bool *ret_address);
 nrs_canon_step_t nrs_canon_domain;
 nrs_canon_step_t nrs_canon_address; // ipv4, ipv6 and cidr
 nrs_canon_step_t nrs_canon_email;
 
-// --- indicator_url.c
-// --------------------------------------------------------------------------------
+// --- indicator_url.c -----------------------------------------------------------------------------
+
 nrs_canon_step_t nrs_canon_url;
 
-// --- indicator_token.c
-// ------------------------------------------------------------------------------
+// --- indicator_token.c ---------------------------------------------------------------------------
+
 nrs_canon_step_t nrs_canon_plain;
 nrs_canon_step_t nrs_canon_hash;
 nrs_canon_step_t nrs_canon_ssdeep;
@@ -70,14 +71,14 @@ nrs_canon_step_t nrs_canon_cve;
 nrs_canon_step_t nrs_canon_attack;
 nrs_canon_step_t nrs_canon_crypto;
 
-// --- indicator_number.c
-// -----------------------------------------------------------------------------
+// --- indicator_number.c --------------------------------------------------------------------------
+
 nrs_canon_step_t nrs_canon_phone;
 nrs_canon_step_t nrs_canon_bank;
 nrs_canon_step_t nrs_canon_card;
 
-// --- ASCII, without the locale
-// ------------------------------------------------------------------------
+// --- ASCII, without the locale -------------------------------------------------------------------
+
 static inline bool
 nrs_is_digit(uint8_t c)
 {

@@ -3,8 +3,7 @@
 
 #include "common/indicator_parts.h"
 
-// --- trimming
-// -------------------------------------------------------------------------------------------
+// --- trimming ------------------------------------------------------------------------------------
 
 // U+200B..U+200F, U+2060 and U+FEFF: invisible, never part of a host name.
 static bool
@@ -97,8 +96,7 @@ nrs_canon_trim(nrs_bytes_t text, nrs_trim_t trim)
     return text;
 }
 
-// --- host names
-// -------------------------------------------------------------------------------------------
+// --- host names ----------------------------------------------------------------------------------
 
 // Bytes that a live host name, address or authority does not have, or hardly ever.
 static const bool s_suspect[256] = {
@@ -214,8 +212,7 @@ nrs_refang_host(nrs_bytes_t text, uint8_t room[NRS_VALUE_BYTES_MAX])
     return nrs_bytes(room, s_refang_span(text, room));
 }
 
-// --- URLs
-// -------------------------------------------------------------------------------------------------
+// --- URLs ----------------------------------------------------------------------------------------
 
 // Spoilt schemes and what they stand for, of the same length.
 static const char *const s_schemes[][2] = {

@@ -48,8 +48,7 @@ s_digits(nrs_bytes_t text, size_t start)
     return n;
 }
 
-// --- hashes
-// -----------------------------------------------------------------------------------------------
+// --- hashes --------------------------------------------------------------------------------------
 
 static size_t
 s_hash_digits(uint64_t kind)
@@ -129,8 +128,7 @@ nrs_canon_certificate(nrs_canon_t *self)
     return NRS_OK;
 }
 
-// --- names and numbers
-// ------------------------------------------------------------------------------------
+// --- names and numbers ---------------------------------------------------------------------------
 
 // "AS64496", "ASN 64496", "64496".
 nrs_err_t
@@ -178,8 +176,7 @@ nrs_canon_attack(nrs_canon_t *self)
     return NRS_OK;
 }
 
-// --- cryptocurrency addresses
-// -------------------------------------------------------------------------------
+// --- cryptocurrency addresses --------------------------------------------------------------------
 
 // Only the shape: there are more currencies than checksums we could know. The two forms that ignore
 // case are lowered, so that one address has one key: hexadecimal (EIP-55) and bech32 (BIP 173).

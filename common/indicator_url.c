@@ -30,8 +30,8 @@ static const struct {
     { "ws", 2, 80, true },     { "wss", 3, 443, true }, { "tftp", 4, 69, false },
 };
 
-// --- which bytes may stand where: RFC 3986, appendix A
-// ------------------------------------------------------
+// --- which bytes may stand where: RFC 3986, appendix A -------------------------------------------
+
 enum { IN_USER = 1, IN_PATH = 2 };
 
 #define S_BOTH (IN_USER | IN_PATH)
@@ -107,8 +107,7 @@ s_put_encoded(nrs_bytes_t text, uint8_t where, nrs_buf_t *into)
     nrs_buf_put(into, text.data + done, text.size - done);
 }
 
-// --- taking apart
-// -----------------------------------------------------------------------------------------
+// --- taking apart --------------------------------------------------------------------------------
 
 static bool
 s_split_scheme(nrs_bytes_t text, s_url_t *url)
@@ -203,8 +202,7 @@ s_split(nrs_bytes_t text, s_url_t *url)
     return url->host.size == 0 ? "the URL has no host" : NULL;
 }
 
-// --- putting together
-// -------------------------------------------------------------------------------------
+// --- putting together ----------------------------------------------------------------------------
 
 static nrs_err_t
 s_put_literal(nrs_canon_t *self, nrs_bytes_t host)

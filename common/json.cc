@@ -126,6 +126,7 @@ s_value(const element &from, nrs_json_value_t *into)
 }
 
 // --- parse ---------------------------------------------------------------------------------------
+
 nrs_json_t *
 nrs_json_new(void)
 {
@@ -177,6 +178,7 @@ nrs_json_problem(const nrs_json_t *self)
 }
 
 // --- look up -------------------------------------------------------------------------------------
+
 nrs_json_value_t
 nrs_json_get(const nrs_json_value_t *value, nrs_bytes_t name)
 {
@@ -278,6 +280,7 @@ nrs_json_print(const nrs_json_value_t *value, nrs_buf_t *into)
 }
 
 // --- many members at once ------------------------------------------------------------------------
+
 nrs_json_paths_t *
 nrs_json_paths_new(void)
 {

@@ -1,10 +1,10 @@
 // json.h - JSON in: simdjson behind a C face (RFC 8259, strict; the whole text is checked before a
-// value is given out) Shape:    a text is parsed as a whole; values are looked up in what the last
-// parse made of it. Of a name given twice in one
-//           object the last one counts.
+// value is given out)
+// Shape:    a text is parsed as a whole; values are looked up in what the last parse made of it. Of
+//           a name given twice in one object the last one counts.
 // Threads:  an object belongs to the thread that uses it; a set of paths is const once built.
 // Cost:     0.2 us for a line of 500 bytes; memory grows to about six times the longest text and is
-// kept.
+//           kept.
 
 #ifndef NRS_JSON_H
 #define NRS_JSON_H
@@ -41,6 +41,7 @@ typedef struct nrs_json_value {
 } nrs_json_value_t;
 
 // --- parse ---------------------------------------------------------------------------------------
+
 typedef struct nrs_json nrs_json_t;
 
 nrs_json_t *
@@ -61,8 +62,8 @@ const char *
 nrs_json_problem(const nrs_json_t *self);
 
 // --- look up -------------------------------------------------------------------------------------
-// ---------------------------------------------------------------------------------------------- A
-// member of an object; ABSENT when there is none, or when `value` is no object.
+
+// A member of an object; ABSENT when there is none, or when `value` is no object.
 nrs_json_value_t
 nrs_json_get(const nrs_json_value_t *value, nrs_bytes_t name);
 
@@ -85,6 +86,7 @@ void
 nrs_json_print(const nrs_json_value_t *value, nrs_buf_t *into);
 
 // --- many members at once: paths are resolved when the set is built, a record is walked once -----
+
 typedef struct nrs_json_paths nrs_json_paths_t;
 
 nrs_json_paths_t *

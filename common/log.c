@@ -37,7 +37,7 @@ s_world(void)
     return s_log.world ? s_log.world : nrs_world_real();
 }
 
-// --- a line -------------------------------------------------------------------------------------
+// --- a line --------------------------------------------------------------------------------------
 
 static void
 s_put_name(nrs_buf_t *line, const char *name)
@@ -118,7 +118,7 @@ s_write(nrs_log_level_t level, const char *event, const nrs_log_field_t *fields)
     NRS_IGNORE(write(STDERR_FILENO, line->data, line->size) < 0);
 }
 
-// --- repeats ------------------------------------------------------------------------------------
+// --- repeats -------------------------------------------------------------------------------------
 
 // The second is over: say what was held back, and give the slot free.
 static void
@@ -176,7 +176,7 @@ s_may_write(nrs_log_level_t level, const char *event)
     return false;
 }
 
-// --- calls --------------------------------------------------------------------------------------
+// --- calls ---------------------------------------------------------------------------------------
 
 void
 nrs_log_setup(const char *service, const char *instance, nrs_log_level_t down_to)

@@ -18,6 +18,7 @@ enum { NRS_LOG_TEXT_MAX = 1024 };
 enum { NRS_LOG_REPEATS_MAX = 20 }; // lines of one event in a second
 
 typedef enum nrs_log_level {
+    NRS_LOG_NOTHING = -1, // for nrs_log_setup(): a program that tells people itself
     NRS_LOG_ERROR, // we stop or lose work
     NRS_LOG_WARN,  // we go on, and the line says how
     NRS_LOG_INFO,  // life cycle

@@ -34,7 +34,7 @@ struct nrs_metrics {
     nrs_metric_t *first; // metrics of one name stand together, as the format demands
 };
 
-// --- registering --------------------------------------------------------------------------------
+// --- registering ---------------------------------------------------------------------------------
 
 nrs_metrics_t *
 nrs_metrics_new(void)
@@ -114,7 +114,8 @@ nrs_metrics_histogram(nrs_metrics_t *self, const char *name, const char *labels,
     return s_metric(self, KIND_HISTOGRAM, name, labels, help);
 }
 
-// --- values -------------------------------------------------------------------------------------
+// --- values --------------------------------------------------------------------------------------
+
 // Relaxed throughout: each value stands for itself, and a reader that is a moment late is right
 // enough.
 
@@ -158,7 +159,7 @@ nrs_metric_value(const nrs_metric_t *metric)
     return count;
 }
 
-// --- printing -----------------------------------------------------------------------------------
+// --- printing ------------------------------------------------------------------------------------
 
 static void
 s_print_help(const nrs_metric_t *metric, nrs_buf_t *into)

@@ -11,7 +11,7 @@ enum { FORMAT_VERSION = 1 };  // of noroshi.yaml
 enum { INSTANCES_MAX = 256 }; // in one file
 enum { NUMBER_STEP = 100 };   // from one instance of a stage to the next, where the file gives none
 
-// --- the tables ---------------------------------------------------------------------------------
+// --- the tables ----------------------------------------------------------------------------------
 
 typedef struct s_top {
     int64_t version, lanes;
@@ -80,7 +80,7 @@ static const nrs_option_t s_stage_table[] = {
     { 0 },
 };
 
-// --- one instance -------------------------------------------------------------------------------
+// --- one instance --------------------------------------------------------------------------------
 
 // What one instance is made from; what its own entry does not say, the stage's does.
 typedef struct s_source {
@@ -229,7 +229,7 @@ s_add(nrs_plan_t *self, const s_source_t *source, nrs_problem_t *reterr)
     return first ? first : nrs_plan_check_new(self, into, s_node(self, source, "name"), reterr);
 }
 
-// --- one stage ----------------------------------------------------------------------------------
+// --- one stage -----------------------------------------------------------------------------------
 
 // What belongs to one instance cannot be said of a stage that has several.
 static nrs_err_t
@@ -324,7 +324,7 @@ s_stages(nrs_plan_t *self, const nrs_config_node_t *stages, nrs_problem_t *reter
     return first ? first : nrs_plan_check_hosts(self, reterr);
 }
 
-// --- the file -----------------------------------------------------------------------------------
+// --- the file ------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_top(nrs_plan_t *self, s_top_t *top, nrs_problem_t *reterr)

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-// --- lanes --------------------------------------------------------------------------------------
+// --- lanes ---------------------------------------------------------------------------------------
 
 uint64_t
 nrs_plan_all_lanes(uint16_t lanes)
@@ -96,7 +96,7 @@ s_print_lanes(uint64_t set, char *into, size_t bytes)
     return into;
 }
 
-// --- endpoints ----------------------------------------------------------------------------------
+// --- endpoints -----------------------------------------------------------------------------------
 
 static bool
 s_port_ok(const char *text)
@@ -192,7 +192,7 @@ nrs_plan_check_curve(const nrs_instance_t *instance, const nrs_config_node_t *no
     return NRS_OK;
 }
 
-// --- instances beside each other ----------------------------------------------------------------
+// --- instances beside each other -----------------------------------------------------------------
 
 // Do two endpoints name the same place? A metrics address is a tcp endpoint without its scheme;
 // port 0 is any.

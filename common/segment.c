@@ -180,7 +180,7 @@ nrs_segment_after(const nrs_segment_t *self)
     return place;
 }
 
-// --- building --------------------------------------------------------------------------------------
+// --- building ------------------------------------------------------------------------------------
 
 void
 nrs_segment_build_free(nrs_segment_build_t *self)

@@ -75,7 +75,7 @@ nrs_segment_follows(const nrs_segment_t *self, const nrs_place_t *place);
 nrs_place_t
 nrs_segment_after(const nrs_segment_t *self);
 
-// --- building ------------------------------------------------------------------------------------------
+// --- building ------------------------------------------------------------------------------------
 
 // Events being put together; a plain value, zeroed to begin with.
 typedef struct nrs_segment_build {

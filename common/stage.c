@@ -3,11 +3,12 @@
 
 #include "common/stage_part.h"
 
+#include "common/files.h"
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -16,7 +17,7 @@ enum {
     RATE_MS = 1000,
 };
 
-// --- start -----------------------------------------------------------------------------------------
+// --- start ---------------------------------------------------------------------------------------
 
 // Signals are read from a descriptor; blocked before any thread is made, so that every thread has them blocked.
 static nrs_err_t
@@ -66,25 +67,31 @@ s_open_store(nrs_stage_run_t *run, nrs_problem_t *reterr)
 }
 
 // Directories of the deployment that nobody else makes.
-static void
-s_make_directories(const nrs_stage_run_t *run)
+static nrs_err_t
+s_make_directories(const nrs_stage_run_t *run, nrs_problem_t *reterr)
 {
-    static const char *const names[] = { "", "/data", "/run", "/keys", "/log" };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    static const char *const names[] = { "data", "run", "keys", "log" };
+    nrs_err_t err = NRS_OK;
+    for (size_t i = 0; !err && i < sizeof names / sizeof names[0]; i++) {
         char path[4096];
-        snprintf(path, sizeof path, "%s%s", run->plan->home, names[i]);
-        NRS_IGNORE(mkdir(path, 0700)); // there already, or the next call that needs it says so
+        snprintf(path, sizeof path, "%s/%s", run->plan->home, names[i]);
+        err = nrs_files_make_directory(path, reterr);
     }
+    return err;
 }
 
-static nrs_err_t
-s_load_keys(nrs_stage_run_t *run, nrs_problem_t *reterr)
+nrs_err_t
+nrs_stage_load_keys(nrs_stage_run_t *run, nrs_problem_t *reterr)
 {
     char path[4096];
     if (!run->instance->curve && !run->instance->release)
         return NRS_OK;
     snprintf(path, sizeof path, "%s/keys/%s.key", run->plan->home, run->instance->name);
-    return nrs_keys_load(path, reterr, &run->keys);
+    nrs_err_t err = nrs_keys_load(path, reterr, &run->keys);
+    if (err == NRS_E_IO && access(path, F_OK) != 0)
+        return nrs_problem_set(reterr, err, path, 0, 0, "is not there; `noroshi key new %s` makes the pair",
+                               run->instance->name);
+    return err;
 }
 
 static nrs_err_t
@@ -124,9 +131,9 @@ nrs_stage_start(nrs_stage_run_t *run, nrs_problem_t *reterr)
     run->world = nrs_world_real();
     run->started_mono_ms = run->world->mono_ms(run->world);
     s_open_metrics(run);
-    s_make_directories(run);
-    nrs_err_t err = s_open_signals(run);
-    err = err ? err : s_load_keys(run, reterr);
+    nrs_err_t err = s_make_directories(run, reterr);
+    err = err ? err : s_open_signals(run);
+    err = err ? err : nrs_stage_load_keys(run, reterr);
     err = err ? err : s_open_store(run, reterr);
     err = err ? err : nrs_zap_open(&run->zap);
     err = err ? err : s_open_topic(run, reterr);
@@ -162,7 +169,7 @@ nrs_stage_stop(nrs_stage_run_t *run)
     free(run);
 }
 
-// --- what the stage may ask of the runtime ---------------------------------------------------------
+// --- what the stage may ask of the runtime -------------------------------------------------------
 
 static void
 s_watch(nrs_stage_run_t *run, nrs_wait_t item)
@@ -195,7 +202,7 @@ nrs_stage_wake_now(nrs_stage_run_t *run)
     run->wake_now = true;
 }
 
-// --- loop ------------------------------------------------------------------------------------------
+// --- loop ----------------------------------------------------------------------------------------
 
 static void
 s_take_signals(nrs_stage_run_t *run)

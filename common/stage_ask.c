@@ -28,7 +28,7 @@ s_u(uint64_t number)
     return (unsigned long long)number;
 }
 
-// --- status ----------------------------------------------------------------------------------------
+// --- status --------------------------------------------------------------------------------------
 
 static void
 s_put_lanes(nrs_buf_t *into, const nrs_topic_t *topic)
@@ -125,7 +125,7 @@ s_status(nrs_stage_run_t *run, nrs_buf_t *into)
     return NRS_OK;
 }
 
-// --- show ------------------------------------------------------------------------------------------
+// --- show ----------------------------------------------------------------------------------------
 
 // "instance/lane/epoch/offset" in decimal.
 static bool
@@ -176,7 +176,7 @@ s_show(nrs_stage_run_t *run, nrs_txn_t *txn, nrs_bytes_t argument, nrs_buf_t *in
     return NRS_OK;
 }
 
-// --- dead letters ----------------------------------------------------------------------------------
+// --- dead letters --------------------------------------------------------------------------------
 
 static bool
 s_read_id(nrs_bytes_t text, uint64_t *ret_id)
@@ -249,7 +249,7 @@ s_dead_change(nrs_stage_run_t *run, bool retry, nrs_bytes_t argument, nrs_buf_t 
     return err;
 }
 
-// --- answering -------------------------------------------------------------------------------------
+// --- answering -----------------------------------------------------------------------------------
 
 static nrs_err_t
 s_answer(nrs_stage_run_t *run, const nrs_question_t *question, nrs_buf_t *into)

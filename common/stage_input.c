@@ -19,7 +19,7 @@ s_pair(uint16_t first, uint16_t second, uint8_t key[PAIR_BYTES])
     nrs_put_be16(key + 2, second);
 }
 
-// --- cursors ---------------------------------------------------------------------------------------
+// --- cursors -------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_save_cursor(nrs_stage_run_t *run, nrs_txn_t *txn, const nrs_stage_input_t *input, uint16_t lane)
@@ -55,7 +55,7 @@ s_load_cursor(nrs_stage_run_t *run, nrs_txn_t *txn, nrs_stage_input_t *input, ui
     return NRS_OK;
 }
 
-// --- what has been had -----------------------------------------------------------------------------
+// --- what has been had ---------------------------------------------------------------------------
 
 static nrs_origin_place_t *
 s_had(nrs_stage_run_t *run, uint16_t lane, uint16_t instance)
@@ -114,7 +114,7 @@ s_save_origins(nrs_stage_run_t *run, nrs_txn_t *txn, uint16_t lane)
     return NRS_OK;
 }
 
-// --- opening ---------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 // Where an instance finds the keys to talk to another: its own pair, and the other's public key.
 static nrs_err_t
@@ -203,7 +203,7 @@ nrs_stage_inputs_ready(const nrs_stage_run_t *run)
     return false;
 }
 
-// --- applying --------------------------------------------------------------------------------------
+// --- applying ------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_dead_event(nrs_stage_run_t *run, nrs_out_t *out, nrs_bytes_t event, uint16_t lane, uint64_t offset,

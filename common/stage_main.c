@@ -42,7 +42,7 @@ const nrs_option_t nrs_stage_option_table[] = {
     { 0 },
 };
 
-// --- telling the supervisor ------------------------------------------------------------------------
+// --- telling the supervisor ----------------------------------------------------------------------
 
 // sd_notify(3): a datagram to $NOTIFY_SOCKET, where there is one.
 static void
@@ -63,7 +63,7 @@ s_notify(const char *text)
     close(fd); // a supervisor that is gone has no use for it
 }
 
-// --- options ---------------------------------------------------------------------------------------
+// --- options -------------------------------------------------------------------------------------
 
 static size_t
 s_rows(const nrs_option_t *table)
@@ -103,7 +103,7 @@ s_read_options(nrs_stage_run_t *run, nrs_problem_t *reterr)
     return err;
 }
 
-// --- program ---------------------------------------------------------------------------------------
+// --- program -------------------------------------------------------------------------------------
 
 static int
 s_exit_status(nrs_err_t err)
@@ -237,6 +237,8 @@ nrs_stage_main(const nrs_stage_t *stage, int argc, char **argv)
     nrs_err_t err = s_configure(run, &arguments, &problem);
     if (!err)
         nrs_log_setup(stage->name, run->instance->name, (nrs_log_level_t)run->options.log_level);
+    if (!err && arguments.check)
+        err = nrs_stage_load_keys(run, &problem);
     if (!err && !arguments.check) {
         err = nrs_stage_start(run, &problem);
         if (!err) {

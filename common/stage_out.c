@@ -29,7 +29,7 @@ nrs_out_room(const nrs_out_t *out)
            (int64_t)out->bytes < out->run->options.batch_bytes;
 }
 
-// --- topics ----------------------------------------------------------------------------------------
+// --- topics --------------------------------------------------------------------------------------
 
 nrs_err_t
 nrs_stage_topic_open(nrs_stage_run_t *run, const char *name, bool release, uint64_t backlog_bytes,
@@ -145,7 +145,7 @@ nrs_out_append_projected(nrs_out_t *out, size_t number, nrs_event_t *in, const n
     return s_added(out, topic, out->lane, before);
 }
 
-// --- new events ------------------------------------------------------------------------------------
+// --- new events ----------------------------------------------------------------------------------
 
 // The lane of an indicator: the same in every process, so that all reports of one thing meet in one lane.
 static uint16_t
@@ -194,7 +194,7 @@ nrs_out_dead(nrs_out_t *out, const nrs_dead_t *dead)
     return err;
 }
 
-// --- the batch -------------------------------------------------------------------------------------
+// --- the batch -----------------------------------------------------------------------------------
 
 static nrs_err_t
 s_flush(nrs_out_t *out)
@@ -281,7 +281,7 @@ nrs_stage_batch(nrs_stage_run_t *run)
     return err ? err : s_finish(&out, &txn);
 }
 
-// --- dead letters ----------------------------------------------------------------------------------
+// --- dead letters --------------------------------------------------------------------------------
 
 static nrs_err_t
 s_dead_again(nrs_out_t *out, const nrs_dead_kept_t *kept)

@@ -132,17 +132,22 @@ typedef struct nrs_stage_run {
     uint64_t rate_in, rate_out;           // events a second
 } nrs_stage_run_t;
 
-// --- stage.c ---------------------------------------------------------------------------------------------
+// --- stage.c -------------------------------------------------------------------------------------
+
 // Open everything that the instance has; after a failure as after a success nrs_stage_stop() gives it back.
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_start(nrs_stage_run_t *run, nrs_problem_t *reterr);
+// The instance's own pair, where it speaks CURVE.
+NRS_MUST_CHECK nrs_err_t
+nrs_stage_load_keys(nrs_stage_run_t *run, nrs_problem_t *reterr);
 // Until told to stop, or until a batch cannot be made durable.
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_loop(nrs_stage_run_t *run);
 void
 nrs_stage_stop(nrs_stage_run_t *run);
 
-// --- stage_input.c ---------------------------------------------------------------------------------------
+// --- stage_input.c -------------------------------------------------------------------------------
+
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_inputs_open(nrs_stage_run_t *run, nrs_problem_t *reterr);
 void
@@ -161,7 +166,8 @@ nrs_stage_inputs_acknowledge(nrs_stage_run_t *run);
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_apply(nrs_stage_run_t *run, nrs_out_t *out, nrs_bytes_t event, uint16_t lane, uint64_t offset);
 
-// --- stage_out.c -----------------------------------------------------------------------------------------
+// --- stage_out.c ---------------------------------------------------------------------------------
+
 // The first half of a batch's end: outputs, states, cursors, acknowledgements, trimming; then the commit.
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_batch(nrs_stage_run_t *run);
@@ -174,7 +180,8 @@ nrs_stage_topic_open(nrs_stage_run_t *run, const char *name, bool release, uint6
 void
 nrs_stage_topics_close(nrs_stage_run_t *run);
 
-// --- stage_serve.c ---------------------------------------------------------------------------------------
+// --- stage_serve.c -------------------------------------------------------------------------------
+
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_serve_open(nrs_stage_run_t *run, nrs_problem_t *reterr);
 void
@@ -185,7 +192,8 @@ nrs_stage_serve_topics(nrs_stage_run_t *run, nrs_problem_t *reterr);
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_serve(nrs_stage_run_t *run, bool *ret_more);
 
-// --- stage_ask.c -----------------------------------------------------------------------------------------
+// --- stage_ask.c ---------------------------------------------------------------------------------
+
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_ask_open(nrs_stage_run_t *run, nrs_problem_t *reterr);
 NRS_MUST_CHECK nrs_err_t

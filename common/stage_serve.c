@@ -7,7 +7,7 @@
 
 enum { SERVE_MESSAGES_MAX = 64 }; // sent in one turn, so that input and questions come to their turn as well
 
-// --- who may connect -------------------------------------------------------------------------------
+// --- who may connect -----------------------------------------------------------------------------
 
 // Let in the other instances and the operator, whose public keys stand in HOME/keys.
 static void
@@ -50,7 +50,7 @@ s_clearance(void *me, const char *key_text)
     return nrs_zap_allowed(run->zap, NRS_ZAP_INSIDE, key_text) ? NRS_TLP_RED : 0; // another instance, or the operator
 }
 
-// --- opening ---------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_bind(nrs_stage_run_t *run, nrs_bus_type_t type, const char *endpoint, bool curve, const char *domain,
@@ -222,7 +222,7 @@ nrs_stage_serve_close(nrs_stage_run_t *run)
     nrs_follow_server_destroy(&run->inside);
 }
 
-// --- serving ---------------------------------------------------------------------------------------
+// --- serving -------------------------------------------------------------------------------------
 
 // Publish the events of one segment from `from` on.
 static void

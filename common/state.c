@@ -67,7 +67,7 @@ struct nrs_state {
     uint8_t filter_at[NRS_STATE_KEY_BYTES]; // the next key that it takes in
 };
 
-// --- places ----------------------------------------------------------------------------------------
+// --- places --------------------------------------------------------------------------------------
 
 static inline uint32_t
 s_bucket(const nrs_state_t *self, const uint8_t *key)
@@ -113,7 +113,7 @@ s_find(const nrs_state_t *self, const uint8_t *key)
     return NO_SLOT;
 }
 
-// --- folding ---------------------------------------------------------------------------------------
+// --- folding -------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_fold_slot(nrs_state_t *self, nrs_txn_t *txn, uint32_t slot)
@@ -155,7 +155,7 @@ s_fold_bucket(nrs_state_t *self, nrs_txn_t *txn, uint32_t bucket, uint32_t *ret_
     return NRS_OK;
 }
 
-// --- entries ---------------------------------------------------------------------------------------
+// --- entries -------------------------------------------------------------------------------------
 
 // An entry of the bucket that may be given up: empty, or clean and not used of late.
 static uint32_t
@@ -264,7 +264,7 @@ nrs_state_count(nrs_state_t *self, nrs_txn_t *txn)
     return nrs_txn_count(txn, self->tree) + self->fresh;
 }
 
-// --- saving ----------------------------------------------------------------------------------------
+// --- saving --------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_put_delta(nrs_state_t *self, nrs_txn_t *txn, uint32_t *ret_count)
@@ -370,7 +370,7 @@ nrs_state_save(nrs_state_t *self, nrs_txn_t *txn)
     return err ? err : s_drop_deltas(self, txn);
 }
 
-// --- opening ---------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 static const uint8_t s_about_key[8]; // sequence 0 of the delta table says what the rest is
 

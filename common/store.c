@@ -1,5 +1,7 @@
 #include "common/store.h"
 
+#include "common/files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <lmdb.h>
@@ -86,7 +88,7 @@ s_bytes(MDB_val value)
     return nrs_bytes(value.mv_data, value.mv_size);
 }
 
-// --- open ------------------------------------------------------------------------------------------
+// --- open ----------------------------------------------------------------------------------------
 
 // One writer at a time: an advisory lock on a file of its own, let go by the kernel whatever becomes of us.
 static nrs_err_t
@@ -167,10 +169,8 @@ nrs_store_open(const nrs_store_options_t *options, nrs_problem_t *reterr, nrs_st
     self->bytes_max = options->bytes_max ? options->bytes_max : s_bytes_max_default;
     self->map_bytes = self->bytes_max < s_map_start ? self->bytes_max : s_map_start;
     self->resident_bytes = options->resident_bytes ? options->resident_bytes : s_resident_default;
-    if (!self->read_only && mkdir(options->path, 0700) != 0 && errno != EEXIST)
-        return nrs_problem_set(reterr, NRS_E_IO, options->path, 0, 0, "cannot be made: %s",
-                               strerror(errno));
-    nrs_err_t err = self->read_only ? NRS_OK : s_take_lock(self, options->path, reterr);
+    nrs_err_t err = self->read_only ? NRS_OK : nrs_files_make_directory(options->path, reterr);
+    err = err || self->read_only ? err : s_take_lock(self, options->path, reterr);
     err = err ? err : s_open_env(self, options->path, reterr);
     err = err ? err : s_check_record(self, options->path, reterr);
     if (err)
@@ -217,7 +217,7 @@ nrs_store_table(nrs_store_t *self, const char *name, nrs_store_table_t *ret_tabl
     return NRS_OK;
 }
 
-// --- how full it is --------------------------------------------------------------------------------
+// --- how full it is ------------------------------------------------------------------------------
 
 // Pages in use: those of every table. What LMDB keeps on its free list is room.
 static uint64_t
@@ -319,7 +319,7 @@ s_trim_resident(nrs_store_t *self)
         madvise(self->map, self->map_found_bytes, MADV_DONTNEED);
 }
 
-// --- transactions ----------------------------------------------------------------------------------
+// --- transactions --------------------------------------------------------------------------------
 
 // Double the map while the file fills more than half of it: one batch never writes that much.
 static void
@@ -424,7 +424,7 @@ nrs_txn_count(nrs_txn_t *self, nrs_store_table_t table)
     return mdb_stat(self->txn, self->store->dbis[table], &stat) == 0 ? stat.ms_entries : 0;
 }
 
-// --- scans -----------------------------------------------------------------------------------------
+// --- scans ---------------------------------------------------------------------------------------
 
 nrs_err_t
 nrs_scan_open(nrs_txn_t *txn, nrs_store_table_t table, nrs_scan_t **ret_scan)

@@ -43,7 +43,8 @@ nrs_store_use(nrs_store_t *self, nrs_store_use_t *ret_use);
 bool
 nrs_store_has_room(nrs_store_t *self);
 
-// --- transactions --------------------------------------------------------------------------------------
+// --- transactions --------------------------------------------------------------------------------
+
 // Errors: NRS_E_IO, NRS_E_FULL.
 NRS_MUST_CHECK nrs_err_t
 nrs_txn_begin(nrs_store_t *store, bool write, nrs_txn_t **ret_txn);
@@ -70,7 +71,8 @@ nrs_txn_drop(nrs_txn_t *self, nrs_store_table_t table, nrs_bytes_t key);
 uint64_t
 nrs_txn_count(nrs_txn_t *self, nrs_store_table_t table);
 
-// --- scans: an ordered walk; valid until its transaction ends or writes to the table ----------------------
+// --- scans: an ordered walk; valid until its transaction ends or writes to the table -------------
+
 NRS_MUST_CHECK nrs_err_t
 nrs_scan_open(nrs_txn_t *txn, nrs_store_table_t table, nrs_scan_t **ret_scan);
 void

@@ -13,6 +13,7 @@ enum { S_COMMON = 3, S_REQUEST = 7, S_CREDIT = 4, S_RECEIPT = 12, S_REJECTION = 
 enum { S_POSITIONS_MAX = 64 }; // of a header of a later minor version
 
 // --- the beginning that all headers share: [version, verb, id, ...] ------------------------------
+
 static void
 s_pack_common(nrs_buf_t *into, uint32_t count, nrs_submit_verb_t verb, const uint8_t *id)
 {
@@ -71,6 +72,7 @@ s_walk_text(nrs_walk_t *walk, size_t max, nrs_bytes_t *ret_text)
 }
 
 // --- requests ------------------------------------------------------------------------------------
+
 void
 nrs_submit_encode_request(const nrs_submit_request_t *request, nrs_buf_t *into)
 {
@@ -103,6 +105,7 @@ nrs_submit_decode_request(nrs_bytes_t header, nrs_submit_request_t *ret_request)
 }
 
 // --- replies -------------------------------------------------------------------------------------
+
 static void
 s_pack_rejection(const nrs_submit_rejection_t *rejection, nrs_buf_t *into)
 {

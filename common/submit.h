@@ -1,6 +1,7 @@
 // submit.h - the messages of the submit protocol: reports in, credit and a receipt back
-// (proto/submit.md) Shape:    a message is a header frame (msgpack array) and, for DATA and WHOLE,
-// one frame of data. Threads:  everything here may be used from any thread.
+// (proto/submit.md)
+// Shape:    a message is a header frame (msgpack array) and, for DATA and WHOLE, one frame of data.
+// Threads:  everything here may be used from any thread.
 
 #ifndef NRS_SUBMIT_H
 #define NRS_SUBMIT_H

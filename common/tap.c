@@ -40,8 +40,7 @@ struct nrs_tap {
     nrs_metric_t *refused[REFUSED_MAX];
 };
 
-// --- topic text
-// ------------------------------------------------------------------------------------
+// --- topic text ----------------------------------------------------------------------------------
 
 static bool
 s_part_byte(uint8_t byte)
@@ -117,8 +116,7 @@ s_prefix_ok(nrs_bytes_t prefix)
     return true;
 }
 
-// --- what a prefix reaches
-// -------------------------------------------------------------------------
+// --- what a prefix reaches -----------------------------------------------------------------------
 
 typedef nrs_err_t
 act_t(nrs_bus_t *bus, nrs_bytes_t prefix);
@@ -168,8 +166,7 @@ s_withdraw(nrs_tap_t *self, nrs_bytes_t prefix)
     NRS_IGNORE(nrs_bus_unsubscribe(self->bus, prefix)); // its connection is gone: nothing to take
 }
 
-// --- subscriptions
-// ---------------------------------------------------------------------------------
+// --- subscriptions -------------------------------------------------------------------------------
 
 static void
 s_refuse(nrs_tap_t *self, const char *key, nrs_bytes_t prefix, refusal_t why)
@@ -308,8 +305,7 @@ nrs_tap_heard(const nrs_tap_t *self)
     return self->listeners.granted + self->listeners.unrecorded > 0;
 }
 
-// --- publishing
-// ------------------------------------------------------------------------------------
+// --- publishing ----------------------------------------------------------------------------------
 
 void
 nrs_tap_publish(nrs_tap_t *self, const char *topic, uint16_t lane, uint32_t epoch, uint64_t offset,
@@ -336,8 +332,7 @@ nrs_tap_publish(nrs_tap_t *self, const char *topic, uint16_t lane, uint32_t epoc
     nrs_metric_add(self->published, 1);
 }
 
-// --- open and destroy
-// --------------------------------------------------------------------------------
+// --- open and destroy ----------------------------------------------------------------------------
 
 static void
 s_register(nrs_tap_t *self, nrs_metrics_t *metrics)

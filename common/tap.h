@@ -1,11 +1,11 @@
 // tap.h - listen to what passes: the XPUB side with subscriptions checked against clearance
-// (proto/tap.md) Shape:    frame 1: `<realm>.<topic>.<tlp>.<class>.<type>.<kind>.<source>`, under
-// 200 bytes; frame 2: msgpack
-//           [lane, epoch, offset, event].
+// (proto/tap.md)
+// Shape:    frame 1: `<realm>.<topic>.<tlp>.<class>.<type>.<kind>.<source>`, under 200 bytes; frame
+//           2: msgpack [lane, epoch, offset, event].
 // Threads:  an object belongs to the thread that opened it.
 // Cost:     nothing while nobody listens. A slow listener loses messages (gaps show in the
-// offsets); nobody waits for it. Log:      `tap.subscribed` and `tap.refused`, each with key and
-// prefix: who reads is on record.
+//           offsets); nobody waits for it.
+// Log:      `tap.subscribed` and `tap.refused`, each with key and prefix: who reads is on record.
 
 #ifndef NRS_TAP_H
 #define NRS_TAP_H

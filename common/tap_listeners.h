@@ -1,9 +1,9 @@
 // tap_listeners.h - who listens to what: the subscriptions behind a tap, counted (for common/tap.c
-// alone) Shape:    one entry for each subscription that is alive. libzmq reports the end of those
-// of a vanished connection without
-//           saying whose they were, so such an end takes away any entry with that prefix: the sum
-//           stays right, and where there is a choice the error is to think that someone still
-//           listens, never that nobody does.
+// alone)
+// Shape:    one entry for each subscription that is alive. libzmq reports the end of those of a
+//           vanished connection without saying whose they were, so such an end takes away any entry
+//           with that prefix: the sum stays right, and where there is a choice the error is to
+//           think that someone still listens, never that nobody does.
 // Cost:     O(n) a call; n is at most NRS_LISTENERS_MAX.
 
 #ifndef NRS_TAP_LISTENERS_H

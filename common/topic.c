@@ -188,7 +188,7 @@ nrs_topic_find(nrs_topic_t *self, nrs_txn_t *txn, uint16_t lane, uint16_t instan
     return NRS_E_ABSENT;
 }
 
-// --- followers -------------------------------------------------------------------------------------
+// --- followers -----------------------------------------------------------------------------------
 
 static nrs_topic_follower_t *
 s_follower(const nrs_topic_t *self, const char *name)
@@ -302,7 +302,7 @@ nrs_topic_follower(const nrs_topic_t *self, size_t i, nrs_topic_follower_info_t 
     *ret_info = (nrs_topic_follower_info_t){ self->followers[i]->name, lag };
 }
 
-// --- trimming --------------------------------------------------------------------------------------
+// --- trimming ------------------------------------------------------------------------------------
 
 // May the lane's oldest segment go? Acknowledged ones when they are old or the topic is large; others only when the
 // backlog has passed its limit.

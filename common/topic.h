@@ -93,7 +93,7 @@ NRS_MUST_CHECK nrs_err_t
 nrs_topic_find(nrs_topic_t *self, nrs_txn_t *txn, uint16_t lane, uint16_t instance, uint32_t epoch, uint64_t offset,
                uint64_t *ret_offset, nrs_bytes_t *ret_event);
 
-// --- followers -------------------------------------------------------------------------------------------
+// --- followers -----------------------------------------------------------------------------------
 
 // One who must have everything: nothing is trimmed before it has acknowledged. Known by name across restarts.
 // Errors: NRS_E_LIMIT, NRS_E_IO.

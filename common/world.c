@@ -4,7 +4,7 @@
 #include <sys/random.h>
 #include <time.h>
 
-// --- the real one -------------------------------------------------------------------------------
+// --- the real one --------------------------------------------------------------------------------
 
 static int64_t
 s_clock_ms(clockid_t clock)
@@ -51,7 +51,7 @@ nrs_world_real(void)
     return &real;
 }
 
-// --- one that a test made -----------------------------------------------------------------------
+// --- one that a test made ------------------------------------------------------------------------
 
 static int64_t
 s_made_now_ms(nrs_world_t *self)

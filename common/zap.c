@@ -121,8 +121,7 @@ nrs_zap_denied(nrs_zap_t *self)
     return atomic_load(&self->denied);
 }
 
-// --- one request: ZeroMQ RFC 27, "ZAP messages"
-// ----------------------------------------------------
+// --- one request: ZeroMQ RFC 27, "ZAP messages" --------------------------------------------------
 
 enum { VERSION, REQUEST_ID, DOMAIN, ADDRESS, IDENTITY, MECHANISM, CREDENTIALS, CURVE_FRAMES };
 

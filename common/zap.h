@@ -1,8 +1,8 @@
 // zap.h - who may connect: our ZAP handler (ZeroMQ RFC 27) over the member and peer table
 // Shape:    a domain is a text of at most 64 bytes, a key 40 characters of Z85.
 // Threads:  the handler is a thread of its own; the calls below may be made from the thread that
-// opened it.
-//           If the handler dies, the process is aborted: without it nobody could be refused.
+//           opened it. If the handler dies, the process is aborted: without it nobody could be
+//           refused.
 // Log:      each refusal is one line `peer.denied` (domain, address, key, reason).
 
 #ifndef NRS_ZAP_H

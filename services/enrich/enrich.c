@@ -36,8 +36,7 @@ s_close(void **me_p)
     *me_p = NULL;
 }
 
-// --- what is read at the start and at a reload
-// ------------------------------------------------------------
+// --- what is read at the start and at a reload ---------------------------------------------------
 
 // Suffixes, geography and lists together, so that a reload takes all of them or none.
 typedef struct s_reference {
@@ -109,8 +108,7 @@ s_reload(void *me, nrs_problem_t *reterr)
     return s_read_reference(me, reterr);
 }
 
-// --- opening
-// --------------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 static void
 s_register(enrich_t *self, nrs_metrics_t *metrics)

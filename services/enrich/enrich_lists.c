@@ -45,8 +45,7 @@ enrich_lists_destroy(enrich_lists_t **self_p)
     *self_p = NULL;
 }
 
-// --- entries
-// --------------------------------------------------------------------------------------------
+// --- entries -------------------------------------------------------------------------------------
 
 // The kind under which an entry of the list is read; 0: it is kept as it is.
 static uint64_t
@@ -138,8 +137,7 @@ s_entry(s_reading_t *self, nrs_bytes_t entry)
     return NRS_OK;
 }
 
-// --- files
-// ----------------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_read_file(const char *path, nrs_buf_t *into, nrs_problem_t *reterr)
@@ -286,8 +284,7 @@ enrich_lists_open(const enrich_list_set_t *set, nrs_suffixes_t *suffixes, uint64
     return NRS_OK;
 }
 
-// --- looking up
-// -----------------------------------------------------------------------------------------
+// --- looking up ----------------------------------------------------------------------------------
 
 // The name itself on any list, the names above it on those that cover what is below.
 static uint32_t

@@ -1,8 +1,8 @@
 // enrich_names.h - which lists hold a text: a set of texts of up to 32 lists, kept as hashes
 // Shape:    a list is a bit. Only 64 bits of each text are kept (XXH3 with a seed that is drawn at
-// each load, so that
-//           nobody can aim at it): with a million entries a text that is on no list is taken for
-//           one that is once in 2^44 look-ups. An analyst sees the list's name and can look.
+//           each load, so that nobody can aim at it): with a million entries a text that is on no
+//           list is taken for one that is once in 2^44 look-ups. An analyst sees the list's name
+//           and can look.
 // Cost:     a look-up is one or two cache misses; 12 bytes a slot, at most 2/3 of them in use.
 // Threads:  an object belongs to the thread that uses it.
 

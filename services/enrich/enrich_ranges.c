@@ -62,8 +62,7 @@ enrich_ranges_destroy(enrich_ranges_t **self_p)
     *self_p = NULL;
 }
 
-// --- adding
-// ---------------------------------------------------------------------------------------------
+// --- adding --------------------------------------------------------------------------------------
 
 static int
 s_compare(s_point_t a, s_point_t b)
@@ -119,8 +118,7 @@ enrich_ranges_add(enrich_ranges_t *self, const nrs_prefix_t *prefix, unsigned li
     s_put_edge(edges, (s_edge_t){ .at = end, .list = (uint8_t)list, .begins = false });
 }
 
-// --- flattening
-// -----------------------------------------------------------------------------------------
+// --- flattening ----------------------------------------------------------------------------------
 
 static int
 s_compare_edges(const void *a, const void *b)
@@ -192,8 +190,7 @@ enrich_ranges_close(enrich_ranges_t *self)
     self->edges4 = self->edges6 = (s_edges_t){ 0 };
 }
 
-// --- looking up
-// -----------------------------------------------------------------------------------------
+// --- looking up ----------------------------------------------------------------------------------
 
 static uint32_t
 s_find4(const enrich_ranges_t *self, uint32_t first, uint32_t last)

@@ -1,8 +1,8 @@
 // enrich_ranges.h - which lists hold an address: many prefixes of up to 32 lists, flattened
 // Shape:    a list is a bit. Overlapping prefixes become steps: from each address on, the bits that
-// hold until the next. Cost:     IPv4: one look into an index of the top 16 bits, then a search
-// among that part's steps; 8 bytes a step.
-//           IPv6: a binary search; 24 bytes a step.
+//           hold until the next.
+// Cost:     IPv4: one look into an index of the top 16 bits, then a search among that part's steps;
+//           8 bytes a step. IPv6: a binary search; 24 bytes a step.
 // Threads:  const once closed for adding.
 
 #ifndef ENRICH_RANGES_H

@@ -48,8 +48,7 @@ struct enrich_sightings {
     size_t last_member; // index of the one that reported last
 };
 
-// --- opening
-// --------------------------------------------------------------------------------------------
+// --- opening -------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_read_seed(enrich_sightings_t *self, nrs_txn_t *txn, nrs_world_t *world)
@@ -150,8 +149,7 @@ enrich_sightings_destroy(enrich_sightings_t **self_p)
     *self_p = NULL;
 }
 
-// --- reporters
-// ------------------------------------------------------------------------------------------
+// --- reporters -----------------------------------------------------------------------------------
 
 static nrs_err_t
 s_new_member(enrich_sightings_t *self, nrs_txn_t *txn, nrs_bytes_t id)
@@ -198,8 +196,7 @@ s_reporters(const uint8_t *value)
            (uint64_t)__builtin_popcountll(nrs_get_le64(value + AT_REPORTERS + 8));
 }
 
-// --- sightings
-// ------------------------------------------------------------------------------------------
+// --- sightings -----------------------------------------------------------------------------------
 
 static void
 s_key(const enrich_sightings_t *self, uint64_t kind, nrs_bytes_t value,

@@ -1,8 +1,9 @@
 // enrich_sightings.h - when each indicator was seen first and last, how often, by how many, and
-// whether a report repeats one Shape:    tables "sightings" (common/state.h; 64 bytes an indicator,
-// layout in enrich_sightings.c) and "enrich" (version, seed of the keys,
-//           numbers of the reporters). The key is the XXH3-128 of the canonical value, seeded with
-//           a random number and the kind.
+// whether a report repeats one
+// Shape:    tables "sightings" (common/state.h; 64 bytes an indicator, layout in
+//           enrich_sightings.c) and "enrich" (version, seed of the keys, numbers of the reporters).
+//           The key is the XXH3-128 of the canonical value, seeded with a random number and the
+//           kind.
 // Promise:  the same reports in the same order give the same answers: no clock is read here.
 // Units:    times are UTC milliseconds since 1970-01-01.
 // Threads:  an object belongs to the thread that opened it.

@@ -32,6 +32,7 @@ ingest_destroy(ingest_t **self_p)
 }
 
 // --- open ----------------------------------------------------------------------------------------
+
 static void
 s_count(nrs_metrics_t *metrics, ingest_batch_t *batch)
 {
@@ -158,6 +159,7 @@ s_close(void **me_p)
 }
 
 // --- a batch -------------------------------------------------------------------------------------
+
 static void
 s_committed(void *me)
 {
@@ -219,6 +221,7 @@ s_retry(void *me, const nrs_dead_kept_t *dead, nrs_out_t *out)
 }
 
 // --- questions -----------------------------------------------------------------------------------
+
 static nrs_err_t
 s_ask(void *me, const char *verb, nrs_bytes_t argument, nrs_txn_t *txn, nrs_buf_t *reply)
 {

@@ -1,5 +1,6 @@
 // ingest_format.h - what a format is to the reader, and what the reader is to a format; for
-// ingest_format_*.c only Threads:  an object belongs to the thread that uses it.
+// ingest_format_*.c only
+// Threads:  an object belongs to the thread that uses it.
 
 #ifndef INGEST_FORMAT_H
 #define INGEST_FORMAT_H

@@ -72,6 +72,7 @@ s_whole(const ingest_reader_t *self, nrs_bytes_t record)
 }
 
 // --- the header ----------------------------------------------------------------------------------
+
 static void
 s_column(ingest_reader_t *self, nrs_bytes_t name)
 {
@@ -157,6 +158,7 @@ s_preamble(ingest_reader_t *self, nrs_bytes_t line, bool *ret_taken)
 }
 
 // --- rows ----------------------------------------------------------------------------------------
+
 static bool
 s_says_nothing(nrs_bytes_t field)
 {

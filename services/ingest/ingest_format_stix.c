@@ -74,6 +74,7 @@ s_put_word(ingest_reader_t *self, s_slot_t slot, nrs_enum_id_t id, uint64_t numb
 }
 
 // --- what all objects share ----------------------------------------------------------------------
+
 static void
 s_common(ingest_reader_t *self, const nrs_json_value_t *object)
 {
@@ -98,6 +99,7 @@ s_report(ingest_reader_t *self, const nrs_json_value_t *object, uint64_t kind,
 }
 
 // --- indicators ----------------------------------------------------------------------------------
+
 // The first label that is an RSIT type, by the source's table or by itself.
 static nrs_bytes_t
 s_claim_in(ingest_reader_t *self, const nrs_json_value_t *words)
@@ -179,6 +181,7 @@ s_indicator(ingest_reader_t *self, const nrs_json_value_t *object)
 }
 
 // --- observables ---------------------------------------------------------------------------------
+
 static nrs_err_t
 s_hashes(ingest_reader_t *self, const nrs_json_value_t *object, bool certificate)
 {
@@ -231,6 +234,7 @@ s_observable(ingest_reader_t *self, const nrs_json_value_t *object, nrs_bytes_t 
 }
 
 // --- the bundle ----------------------------------------------------------------------------------
+
 static nrs_err_t
 s_object(ingest_reader_t *self, const nrs_json_value_t *object)
 {

@@ -120,6 +120,7 @@ ingest_known_forget(ingest_known_t *self)
 }
 
 // --- save ----------------------------------------------------------------------------------------
+
 static int
 s_by_id(const void *a, const void *b)
 {

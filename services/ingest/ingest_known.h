@@ -1,10 +1,12 @@
 // ingest_known.h - which events are here already, and where in the flow they entered
 // Shape:    table "known": 16 bytes of event id -> lane (2), epoch (4), offset (8), big-endian.
-// Table "known-age": number of
-//           the batch (8, big-endian) -> the ids that it brought, so that the oldest can go.
+//           Table "known-age": number of the batch (8, big-endian) -> the ids that it brought, so
+//           that the oldest can go.
 // Promise:  what a batch brings is stored in its transaction, so it is known exactly when the event
-// is durable. Threads:  an object belongs to the thread that opened it. Cost:     ids begin with
-// the time, so a batch's ids stand close together in the table: a fraction of a microsecond each.
+//           is durable.
+// Threads:  an object belongs to the thread that opened it.
+// Cost:     ids begin with the time, so a batch's ids stand close together in the table: a fraction
+//           of a microsecond each.
 
 #ifndef INGEST_KNOWN_H
 #define INGEST_KNOWN_H

@@ -34,6 +34,7 @@ ingest_begins(nrs_bytes_t text, nrs_bytes_t prefix)
 }
 
 // --- life ----------------------------------------------------------------------------------------
+
 bool
 ingest_reader_can(const ingest_source_t *source, ingest_shape_t shape)
 {
@@ -119,6 +120,7 @@ ingest_reader_held(const ingest_reader_t *self)
 }
 
 // --- for the formats -----------------------------------------------------------------------------
+
 nrs_err_t
 ingest_reader_reject(ingest_reader_t *self, const char *reason, const char *text, nrs_bytes_t raw)
 {
@@ -204,6 +206,7 @@ ingest_reader_record_of(ingest_reader_t *self, const nrs_json_value_t *record)
 }
 
 // --- bytes in ------------------------------------------------------------------------------------
+
 void
 ingest_reader_put(ingest_reader_t *self, nrs_bytes_t bytes)
 {
@@ -267,6 +270,7 @@ s_begin(ingest_reader_t *self)
 }
 
 // --- lines ---------------------------------------------------------------------------------------
+
 static void
 s_drop(ingest_reader_t *self, size_t bytes)
 {
@@ -390,6 +394,7 @@ s_step_lines(ingest_reader_t *self)
 }
 
 // --- documents -----------------------------------------------------------------------------------
+
 static nrs_err_t
 s_parse(ingest_reader_t *self)
 {

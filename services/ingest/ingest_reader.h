@@ -1,8 +1,10 @@
 // ingest_reader.h - bytes of one input (a submission, a file) in, records out; drives the formats
-// with a bounded memory Shape:    line formats give a record as soon as its line is there;
-// documents are collected, then read record by record. Threads:  an object belongs to the thread
-// that uses it. Cost:     memory: one put, one line, or one document, whichever the format needs;
-// all of them have a limit.
+// with a bounded memory
+// Shape:    line formats give a record as soon as its line is there; documents are collected, then
+//           read record by record.
+// Threads:  an object belongs to the thread that uses it.
+// Cost:     memory: one put, one line, or one document, whichever the format needs; all of them
+//           have a limit.
 
 #ifndef INGEST_READER_H
 #define INGEST_READER_H

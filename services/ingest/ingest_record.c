@@ -30,6 +30,7 @@ s_fault(ingest_fault_t *fault, nrs_err_t err, const char *reason, const char *fo
 }
 
 // --- values as texts, numbers, times -------------------------------------------------------------
+
 nrs_bytes_t
 ingest_trim(nrs_bytes_t text)
 {
@@ -136,6 +137,7 @@ s_time(const ingest_record_t *self, nrs_bytes_t text, uint64_t *ret_ms, ingest_f
 }
 
 // --- one field each ------------------------------------------------------------------------------
+
 static nrs_err_t
 s_read_text(const nrs_field_info_t *info, nrs_bytes_t text, void *into, ingest_fault_t *fault)
 {
@@ -254,6 +256,7 @@ s_read_list(ingest_record_t *self, const nrs_field_info_t *info, const nrs_json_
 }
 
 // --- words that records repeat -------------------------------------------------------------------
+
 static const ingest_word_t *
 s_word_get(const ingest_word_t *words, nrs_bytes_t word)
 {
@@ -355,8 +358,8 @@ s_rows(ingest_record_t *self, const nrs_json_value_t *values, nrs_origin_t *orig
 }
 
 // --- the indicator -------------------------------------------------------------------------------
-// ----------------------------------------------------------------------------------------- The
-// kind behind a source's word; "ip:port" and "ip-dst|port" are a kind with a port behind it.
+
+// The kind behind a source's word; "ip:port" and "ip-dst|port" are a kind with a port behind it.
 static uint64_t
 s_kind_of(ingest_record_t *self, nrs_bytes_t word, bool *ret_port)
 {
@@ -472,6 +475,7 @@ s_indicator(ingest_record_t *self, unsigned part, nrs_origin_t *origin, ingest_f
 }
 
 // --- identity and defaults -----------------------------------------------------------------------
+
 static uint8_t *
 s_copy(uint8_t *at, nrs_bytes_t bytes)
 {

@@ -1,7 +1,8 @@
 // ingest_record.h - one record of a source becomes the origin layer of an event: mapping, times,
-// canonical form, identity Shape:    proto/event.md, "Identity" and "Canonical form". Threads:  an
-// object belongs to the thread that uses it. Cost:     no allocation for a record, once its buffers
-// have grown.
+// canonical form, identity
+// Shape:    proto/event.md, "Identity" and "Canonical form".
+// Threads:  an object belongs to the thread that uses it.
+// Cost:     no allocation for a record, once its buffers have grown.
 
 #ifndef INGEST_RECORD_H
 #define INGEST_RECORD_H

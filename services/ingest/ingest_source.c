@@ -6,6 +6,7 @@
 #include "common/indicator.h"
 
 // --- words ---------------------------------------------------------------------------------------
+
 static const char *const s_shapes[INGEST_SHAPE_MAX] = {
     [INGEST_SHAPE_LIST] = "list",   [INGEST_SHAPE_HOSTS] = "hosts", [INGEST_SHAPE_CSV] = "csv",
     [INGEST_SHAPE_JSONL] = "jsonl", [INGEST_SHAPE_JSON] = "json",   [INGEST_SHAPE_STIX] = "stix",
@@ -56,6 +57,7 @@ ingest_source_claim(const ingest_source_t *self, nrs_bytes_t word)
 }
 
 // --- one key of a declaration each ---------------------------------------------------------------
+
 typedef struct s_load {
     const nrs_directory_t *directory;
     nrs_problem_t *reterr;
@@ -246,6 +248,7 @@ s_refang(s_load_t *load, const nrs_config_node_t *node)
 }
 
 // --- the mapping ---------------------------------------------------------------------------------
+
 // Fields that ingest itself states: no source may.
 static bool
 s_mappable(nrs_field_t field)
@@ -337,6 +340,7 @@ s_claims(s_load_t *load, const nrs_config_node_t *node)
 }
 
 // --- a declaration -------------------------------------------------------------------------------
+
 static const struct {
     const char *key;
     s_key_fn *read;

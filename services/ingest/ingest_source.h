@@ -1,5 +1,6 @@
 // ingest_source.h - the sources of noroshi.yaml (`sources:`): whose they are, how to read them,
-// what their words mean Threads:  const once read.
+// what their words mean
+// Threads:  const once read.
 
 #ifndef INGEST_SOURCE_H
 #define INGEST_SOURCE_H

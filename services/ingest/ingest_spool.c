@@ -54,6 +54,7 @@ struct ingest_spool {
 };
 
 // --- paths ---------------------------------------------------------------------------------------
+
 static void
 s_path(const ingest_spool_t *self, const s_file_t *file, const char *part, char into[S_PATH_MAX])
 {
@@ -89,6 +90,7 @@ s_make_source(ingest_spool_t *self, const ingest_source_t *source, nrs_problem_t
 }
 
 // --- life ----------------------------------------------------------------------------------------
+
 nrs_err_t
 ingest_spool_open(const ingest_spool_options_t *options, nrs_problem_t *reterr,
                   ingest_spool_t **ret_spool)
@@ -148,6 +150,7 @@ ingest_spool_fd(const ingest_spool_t *self)
 }
 
 // --- looking -------------------------------------------------------------------------------------
+
 static void
 s_look_source(ingest_spool_t *self, const ingest_source_t *source)
 {
@@ -195,6 +198,7 @@ s_look(ingest_spool_t *self, int64_t now_ms)
 }
 
 // --- the place in a file, in the store -----------------------------------------------------------
+
 static nrs_bytes_t
 s_key(const s_file_t *file, char into[NAME_MAX + INGEST_NAME_MAX + 2])
 {
@@ -262,6 +266,7 @@ s_forget_moved(ingest_spool_t *self)
 }
 
 // --- one file ------------------------------------------------------------------------------------
+
 static void
 s_move_later(ingest_spool_t *self, const char *reason)
 {
@@ -381,6 +386,7 @@ ingest_spool_step(ingest_spool_t *self, int64_t now_ms, bool *ret_more)
 }
 
 // --- after the commit ----------------------------------------------------------------------------
+
 static void
 s_explain(const ingest_spool_t *self, const s_move_t *move)
 {

@@ -1,7 +1,7 @@
 // ingest_spool.h - files moved into SPOOL/<source>/incoming become reports, then go to done/ or
-// failed/ Promise:  how far a file has been read is committed with the events that it brought: a
-// restart repeats nothing and
-//           leaves nothing out. A file moves on only when all of it is durable.
+// failed/
+// Promise:  how far a file has been read is committed with the events that it brought: a restart
+//           repeats nothing and leaves nothing out. A file moves on only when all of it is durable.
 // Threads:  an object belongs to the thread of the stage.
 
 #ifndef INGEST_SPOOL_H

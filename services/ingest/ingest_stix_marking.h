@@ -1,7 +1,7 @@
 // ingest_stix_marking.h - what the markings of STIX objects allow (STIX 2.1, section 7.2; TLP 2.0;
-// PAP) Shape:    several markings: the most restrictive counts. A marking that we do not know, or
-// one that has the id of a
-//           fixed one and says something else, is RED.
+// PAP)
+// Shape:    several markings: the most restrictive counts. A marking that we do not know, or one
+//           that has the id of a fixed one and says something else, is RED.
 
 #ifndef INGEST_STIX_MARKING_H
 #define INGEST_STIX_MARKING_H

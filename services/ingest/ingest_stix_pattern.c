@@ -48,6 +48,7 @@ s_keyword(s_parse_t *parse, const char *word)
 }
 
 // --- paths ---------------------------------------------------------------------------------------
+
 uint64_t
 ingest_stix_hash_kind(nrs_bytes_t name)
 {
@@ -140,6 +141,7 @@ s_path(s_parse_t *parse, struct s_path *ret_path)
 }
 
 // --- constants -----------------------------------------------------------------------------------
+
 // 'text', where only \' and \\ are escapes, or a whole number; appended to the texts.
 static nrs_err_t
 s_constant(s_parse_t *parse, ingest_term_t *ret_term)
@@ -198,6 +200,7 @@ s_term(s_parse_t *parse, const struct s_path *path)
 }
 
 // --- structure -----------------------------------------------------------------------------------
+
 static nrs_err_t
 s_comparison(s_parse_t *parse)
 {

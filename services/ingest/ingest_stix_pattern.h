@@ -1,9 +1,9 @@
 // ingest_stix_pattern.h - the indicators in a STIX pattern (STIX 2.1, section 9), as far as a
-// pattern is a list of them Shape:    [path = 'value'], IN ('a', 'b'), joined by AND and OR inside
-// and between brackets. AND says more than a list
-//           can, but each of its values is an indicator all the same; so each gives one. What can't
-//           be read so (NOT, LIKE, MATCHES, ISSUBSET, FOLLOWEDBY, WITHIN, ..., a path that is no
-//           indicator) is refused: never half of a pattern.
+// pattern is a list of them
+// Shape:    [path = 'value'], IN ('a', 'b'), joined by AND and OR inside and between brackets. AND
+//           says more than a list can, but each of its values is an indicator all the same; so each
+//           gives one. What can't be read so (NOT, LIKE, MATCHES, ISSUBSET, FOLLOWEDBY, WITHIN,
+//           ..., a path that is no indicator) is refused: never half of a pattern.
 
 #ifndef INGEST_STIX_PATTERN_H
 #define INGEST_STIX_PATTERN_H

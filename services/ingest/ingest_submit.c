@@ -95,6 +95,7 @@ ingest_submit_destroy(ingest_submit_t **self_p)
 }
 
 // --- replies -------------------------------------------------------------------------------------
+
 // One that can't be sent is not kept: the submitter asks again with the same id.
 static void
 s_send(ingest_submit_t *self, nrs_bytes_t peer, const nrs_submit_reply_t *reply)
@@ -208,6 +209,7 @@ s_refuse(ingest_submit_t *self, nrs_bytes_t peer, const nrs_submit_request_t *re
 }
 
 // --- reading -------------------------------------------------------------------------------------
+
 static const char *
 s_full_text(const char *reason)
 {
@@ -243,6 +245,7 @@ s_read(ingest_submit_t *self)
 }
 
 // --- requests ------------------------------------------------------------------------------------
+
 static s_submission_t *
 s_find(ingest_submit_t *self, const uint8_t *id, const char *user)
 {
@@ -504,6 +507,7 @@ s_on_message(ingest_submit_t *self, const nrs_message_t *message)
 }
 
 // --- the step ------------------------------------------------------------------------------------
+
 // Whoever has said nothing for long will begin again, if at all.
 static void
 s_look_for_silence(ingest_submit_t *self)

@@ -2,7 +2,7 @@
 // Promise:  a receipt, and credit, go out only when what they speak of is committed.
 // Threads:  an object belongs to the thread of the stage.
 // Cost:     memory is bounded by the options: open submissions, credit, and the data that they hold
-// together.
+//           together.
 
 #ifndef INGEST_SUBMIT_H
 #define INGEST_SUBMIT_H

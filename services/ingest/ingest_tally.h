@@ -1,5 +1,6 @@
 // ingest_tally.h - where records go: into the batch, to the dead letters, or nowhere as they are
-// known; and the count of it Threads:  an object belongs to the thread of the stage.
+// known; and the count of it
+// Threads:  an object belongs to the thread of the stage.
 
 #ifndef INGEST_TALLY_H
 #define INGEST_TALLY_H

@@ -61,7 +61,8 @@ typedef struct bench_result {
 int64_t
 bench_now_us(void);
 
-// --- bench_send.c ----------------------------------------------------------------------------------------
+// --- bench_send.c --------------------------------------------------------------------------------
+
 // Send a file of lines to an ingest (or the floor's), whole. *ret_start_us is when its first byte was read.
 NRS_MUST_CHECK nrs_err_t
 bench_send_file(const char *endpoint, const char *path, int64_t *ret_start_us);
@@ -69,7 +70,8 @@ bench_send_file(const char *endpoint, const char *path, int64_t *ret_start_us);
 NRS_MUST_CHECK nrs_err_t
 bench_send_paced(const char *endpoint, const bench_load_t *load, bench_shared_t *shared);
 
-// --- bench_flow.c, bench_floor.c -------------------------------------------------------------------------
+// --- bench_flow.c, bench_floor.c -----------------------------------------------------------------
+
 NRS_MUST_CHECK nrs_err_t
 bench_flow(const bench_load_t *load, bench_shared_t *shared, nrs_problem_t *reterr, bench_result_t *ret_result);
 // `flow` says how large events are, and how many a batch.
@@ -77,7 +79,8 @@ NRS_MUST_CHECK nrs_err_t
 bench_floor(const bench_load_t *load, const bench_result_t *flow, bench_shared_t *shared, nrs_problem_t *reterr,
             bench_result_t *ret_result);
 
-// --- bench_watch.c ---------------------------------------------------------------------------------------
+// --- bench_watch.c -------------------------------------------------------------------------------
+
 // CPU time that a process has used, and its largest resident size; 0 when it is gone.
 uint64_t
 bench_cpu_us(pid_t pid);

@@ -67,7 +67,7 @@ typedef struct s_role {
     size_t sizes[LANES];
 } s_role_t;
 
-// --- the batch -------------------------------------------------------------------------------------
+// --- the batch -----------------------------------------------------------------------------------
 
 // Put `count` events that begin with number `first` into the batch, spread over the lanes; `bytes` is where they come from.
 static void
@@ -144,7 +144,7 @@ s_commit(s_role_t *self)
     return err;
 }
 
-// --- taking ----------------------------------------------------------------------------------------
+// --- taking --------------------------------------------------------------------------------------
 
 static void
 s_answer(s_role_t *self, nrs_submit_verb_t verb, uint64_t credit)
@@ -252,7 +252,7 @@ s_give_back(s_role_t *self)
     self->owed = 0;
 }
 
-// --- sending ---------------------------------------------------------------------------------------
+// --- sending -------------------------------------------------------------------------------------
 
 static void
 s_take_credit(s_role_t *self)
@@ -292,7 +292,7 @@ s_send_on(s_role_t *self)
     }
 }
 
-// --- a process -------------------------------------------------------------------------------------
+// --- a process -----------------------------------------------------------------------------------
 
 static void
 s_endpoint(const bench_load_t *load, unsigned role, char into[PATH_ROOM])
@@ -402,7 +402,7 @@ s_main(const bench_load_t *load, const bench_result_t *flow, bench_shared_t *sha
     return 1;
 }
 
-// --- running ---------------------------------------------------------------------------------------
+// --- running -------------------------------------------------------------------------------------
 
 nrs_err_t
 bench_floor(const bench_load_t *load, const bench_result_t *flow, bench_shared_t *shared, nrs_problem_t *reterr,

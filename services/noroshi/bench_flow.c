@@ -27,7 +27,7 @@ typedef struct s_flow {
     pid_t peer;
 } s_flow_t;
 
-// --- setting up ------------------------------------------------------------------------------------
+// --- setting up ----------------------------------------------------------------------------------
 
 static const char s_config[] =
     "noroshi: 1\n"
@@ -103,7 +103,7 @@ s_noroshi(s_flow_t *self, const char *verb, const char *option)
     return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? NRS_OK : NRS_E_IO;
 }
 
-// --- the peer --------------------------------------------------------------------------------------
+// --- the peer ------------------------------------------------------------------------------------
 
 // Note when each paced event became durable; its number is in the time at which it was observed.
 static void
@@ -211,7 +211,7 @@ s_peer_main(const s_flow_t *flow)
     return 1;
 }
 
-// --- running ---------------------------------------------------------------------------------------
+// --- running -------------------------------------------------------------------------------------
 
 // Find the stages' processes, how much they have committed, and how large events are in their topics.
 static nrs_err_t

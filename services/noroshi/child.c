@@ -34,8 +34,7 @@ child_clear(child_t *self)
     self->program = NULL;
 }
 
-// --- start
-// -----------------------------------------------------------------------------------------
+// --- start ---------------------------------------------------------------------------------------
 
 // Between fork and exec: only calls that are safe there.
 __attribute__((noreturn)) static void
@@ -126,8 +125,8 @@ child_start(child_t *self, const char *config, const char *extra, const char *no
     return NRS_OK;
 }
 
-// --- what happens to it
-// ----------------------------------------------------------------------------
+// --- what happens to it --------------------------------------------------------------------------
+
 void
 child_now_ready(child_t *self, int64_t now_ms)
 {
@@ -168,8 +167,8 @@ child_now_ended(child_t *self, int status, bool asked, int64_t now_ms)
         self->backoff_ms = CHILD_BACKOFF_MAX_MS;
 }
 
-// --- what it writes
-// --------------------------------------------------------------------------------
+// --- what it writes ------------------------------------------------------------------------------
+
 static void
 s_hand_out(child_t *self, child_line_t *line, void *me)
 {

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-// --- options
-// ---------------------------------------------------------------------------------------
+// --- options -------------------------------------------------------------------------------------
+
 enum { s_options_max = 24 };
 
 // The verb's options and those that every verb has, as one table.
@@ -146,8 +146,8 @@ cli_help(const cli_verb_t *verb, const cli_option_t *options)
     printf("\nexamples:\n%s\n", verb->examples);
 }
 
-// --- the deployment
-// --------------------------------------------------------------------------------
+// --- the deployment ------------------------------------------------------------------------------
+
 const char *
 cli_config(const cli_t *cli, bool quiet)
 {
@@ -211,8 +211,8 @@ cli_outside(const cli_t *cli, const char *key, const char *server_key, nrs_keys_
     return CLI_GOOD;
 }
 
-// --- telling
-// ---------------------------------------------------------------------------------------
+// --- telling -------------------------------------------------------------------------------------
+
 static void
 s_tell(const cli_t *cli, const char *format, va_list args)
 {
@@ -266,8 +266,8 @@ cli_print(nrs_buf_t *buf)
     return good;
 }
 
-// --- near words
-// ------------------------------------------------------------------------------------
+// --- near words ----------------------------------------------------------------------------------
+
 enum { s_word_max = 32, s_edits_max = 2 };
 
 static size_t

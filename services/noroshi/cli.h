@@ -39,8 +39,8 @@ struct cli {
     nrs_plan_t *plan;   // owned; see cli_plan()
 };
 
-// --- options
-// -------------------------------------------------------------------------------------------
+// --- options -------------------------------------------------------------------------------------
+
 typedef enum cli_option_type {
     CLI_FLAG,   // bool
     CLI_TEXT,   // const char *
@@ -64,10 +64,10 @@ bool
 cli_parse(cli_t *cli, const cli_option_t *options, int argc, char **argv, int *ret_argc,
           cli_exit_t *ret_exit);
 
-// --- the deployment
-// -------------------------------------------------------------------------------------- Where the
-// configuration is: --config, $NOROSHI_CONFIG, ./noroshi.yaml, ./deploy/noroshi.yaml. NULL when
-// none is there (said on stderr unless `quiet`).
+// --- the deployment ------------------------------------------------------------------------------
+
+// Where the configuration is: --config, $NOROSHI_CONFIG, ./noroshi.yaml, ./deploy/noroshi.yaml.
+// NULL when none is there (said on stderr unless `quiet`).
 const char *
 cli_config(const cli_t *cli, bool quiet);
 // Read it. NULL, with the mistake told on stderr, when that fails: exit with CLI_USAGE.
@@ -84,8 +84,8 @@ cli_exit_t
 cli_outside(const cli_t *cli, const char *key, const char *server_key, nrs_keys_t *keys, nrs_keys_t *server,
             nrs_bus_options_t *bus);
 
-// --- telling
-// -----------------------------------------------------------------------------------------------
+// --- telling -------------------------------------------------------------------------------------
+
 // "noroshi VERB: what: why" on stderr; returns the status given.
 cli_exit_t
 cli_fail(const cli_t *cli, cli_exit_t status, const char *format, ...) NRS_PRINTF(3, 4);

@@ -62,7 +62,7 @@ follow_out_destroy(follow_out_t **self_p)
     *self_p = NULL;
 }
 
-// --- counting --------------------------------------------------------------------------------------
+// --- counting ------------------------------------------------------------------------------------
 
 static s_tally_t *
 s_place(follow_out_t *self, uint64_t hash, nrs_bytes_t text)
@@ -143,7 +143,7 @@ s_print_counts(follow_out_t *self)
     term_table_print(table, self->options.colour, &self->out);
 }
 
-// --- events ----------------------------------------------------------------------------------------
+// --- events --------------------------------------------------------------------------------------
 
 static void
 s_put(follow_out_t *self, const tapline_t *line, nrs_event_t *event)

@@ -10,8 +10,8 @@
 #include "services/noroshi/answer.h"
 #include "services/noroshi/term.h"
 
-// --- files
-// -----------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
+
 static nrs_err_t
 s_reopen(logfile_t *self)
 {
@@ -69,8 +69,8 @@ logfile_put(logfile_t *self, nrs_bytes_t line)
     self->size += written > 0 ? (uint64_t)written : 0;
 }
 
-// --- for people
-// ------------------------------------------------------------------------------------
+// --- for people ----------------------------------------------------------------------------------
+
 enum { s_name_columns = 12 };
 
 static term_colour_t

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/log.h"
 #include "services/noroshi/verbs.h"
 
 static const cli_verb_t *const s_verbs[] = {
@@ -81,6 +82,7 @@ main(int argc, char **argv)
         setlocale(LC_CTYPE,
                   "C.UTF-8"); // widths of characters, where the environment names no language
     signal(SIGPIPE, SIG_IGN); // a reader that leaves (`| head`) is seen where we write
+    nrs_log_setup("noroshi", "", NRS_LOG_NOTHING); // verbs tell people what went wrong, in words
     if (argc < 2) {
         s_print_verbs(stderr);
         return CLI_USAGE;

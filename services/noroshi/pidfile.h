@@ -1,7 +1,8 @@
 // pidfile.h - who runs the pipeline of this home: a file with a lock that the kernel gives back
-// when its holder ends Shape:    the file holds the pid as text, for people; programs ask the
-// kernel who holds the lock (fcntl(2), F_GETLK),
-//           so a file left behind by a crash, or a pid used again, misleads nobody.
+// when its holder ends
+// Shape:    the file holds the pid as text, for people; programs ask the kernel who holds the lock
+//           (fcntl(2), F_GETLK), so a file left behind by a crash, or a pid used again, misleads
+//           nobody.
 
 #ifndef NOROSHI_PIDFILE_H
 #define NOROSHI_PIDFILE_H

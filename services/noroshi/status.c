@@ -12,8 +12,8 @@
 enum { s_store_full_percent = 85 }; // intake stops there (common/store.h)
 enum { s_young_ms = 5000 };          // after a start, a connection may take so long
 
-// --- asking
-// ----------------------------------------------------------------------------------------
+// --- asking --------------------------------------------------------------------------------------
+
 static void
 s_take_answer(status_row_t *row, nrs_ask_t *ask, int64_t deadline_ms)
 {
@@ -88,8 +88,8 @@ status_destroy(status_t **self_p)
     *self_p = NULL;
 }
 
-// --- sums
-// ------------------------------------------------------------------------------------------
+// --- sums ----------------------------------------------------------------------------------------
+
 uint64_t
 status_place(const answer_t *answer)
 {
@@ -124,8 +124,8 @@ status_has_inputs(const answer_t *answer)
     return nrs_json_walk_next(&walk, NULL, &input);
 }
 
-// --- judging
-// ---------------------------------------------------------------------------------------
+// --- judging -------------------------------------------------------------------------------------
+
 typedef struct s_judge {
     const status_t *status;
     const status_row_t *row;

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/files.h"
 #include "common/world.h"
 #include "services/noroshi/notify.h"
 #include "services/noroshi/programs.h"
@@ -42,17 +43,14 @@ s_tell(supervisor_t *self, supervisor_event_t event, const child_t *child, nrs_b
     self->options->tell(self->options->me, &report);
 }
 
-// --- open and close
-// --------------------------------------------------------------------------------
+// --- open and close ------------------------------------------------------------------------------
+
 static nrs_err_t
 s_make_dir(const char *home, const char *name, nrs_problem_t *reterr)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s%s%s", home, name ? "/" : "", name ? name : "");
-    if (mkdir(path, 0700) != 0 && errno != EEXIST)
-        return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "cannot make %s: %s", path,
-                               strerror(errno));
-    return NRS_OK;
+    return nrs_files_make_directory(path, reterr);
 }
 
 static nrs_err_t
@@ -139,8 +137,8 @@ s_close(supervisor_t *self)
     free(self->notify_path);
 }
 
-// --- children
-// --------------------------------------------------------------------------------------
+// --- children ------------------------------------------------------------------------------------
+
 static void
 s_line(void *me, child_t *child, nrs_bytes_t line)
 {
@@ -226,8 +224,8 @@ s_stop(supervisor_t *self)
     s_signal(self, SIGTERM);
 }
 
-// --- what arrives
-// ----------------------------------------------------------------------------------
+// --- what arrives --------------------------------------------------------------------------------
+
 static void
 s_take_signals(supervisor_t *self)
 {
@@ -289,8 +287,8 @@ s_settle(supervisor_t *self)
     s_tell(self, SUPERVISOR_SETTLED, NULL, NRS_NONE);
 }
 
-// --- the loop
-// --------------------------------------------------------------------------------------
+// --- the loop ------------------------------------------------------------------------------------
+
 static int
 s_wait_ms(const supervisor_t *self)
 {

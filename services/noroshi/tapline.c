@@ -47,8 +47,8 @@ tapline_decode(nrs_bytes_t text, nrs_bytes_t body, tapline_t *ret_line)
     return NRS_OK;
 }
 
-// --- for people
-// ------------------------------------------------------------------------------------
+// --- for people ----------------------------------------------------------------------------------
+
 enum { s_kind_columns = 14, s_type_columns = 28, s_word_columns = 8, s_topic_columns = 12 };
 enum { s_value_columns_min = 24, s_source_columns = 16 };
 
@@ -148,8 +148,8 @@ tapline_json(const tapline_t *line, nrs_buf_t *into)
     nrs_buf_put_text(into, "}\n");
 }
 
-// --- gaps
-// ------------------------------------------------------------------------------------------
+// --- gaps ----------------------------------------------------------------------------------------
+
 enum { s_gaps_max = 4096 }; // instances x topics x lanes that are watched; others are not missed
 
 typedef struct s_seen {

@@ -29,8 +29,8 @@ tapline_print(const tapline_t *line, bool topic, bool colour, size_t columns, nr
 void
 tapline_json(const tapline_t *line, nrs_buf_t *into);
 
-// --- gaps: what passed unheard, because the listener was slow
-// -------------------------------------------
+// --- gaps: what passed unheard, because the listener was slow ------------------------------------
+
 typedef struct tapline_gaps tapline_gaps_t;
 
 tapline_gaps_t *

@@ -29,8 +29,7 @@ term_columns(void)
     return size.ws_col;
 }
 
-// --- texts
-// -----------------------------------------------------------------------------------------
+// --- texts ---------------------------------------------------------------------------------------
 
 // The character at `at`: its bytes, or 0 when it is not well formed.
 static size_t
@@ -186,8 +185,8 @@ term_span(uint64_t ms, char into[32])
     return into;
 }
 
-// --- tables
-// ----------------------------------------------------------------------------------------
+// --- tables --------------------------------------------------------------------------------------
+
 typedef struct s_cell {
     char *text; // owned, clean
     size_t width;
@@ -291,8 +290,8 @@ term_table_print(const term_table_t *self, bool colour, nrs_buf_t *into)
     }
 }
 
-// --- progress
-// --------------------------------------------------------------------------------------
+// --- progress ------------------------------------------------------------------------------------
+
 enum { s_bar_after_ms = 500, s_bar_every_ms = 100, s_bar_columns = 30 };
 
 void

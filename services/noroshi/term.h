@@ -1,6 +1,7 @@
 // term.h - what a person reads: colours, columns that line up, progress
 // Shape:    widths are columns of the terminal; East Asian wide characters take two (wcwidth(3), so
-// setlocale() first). Threads:  one thread.
+//           setlocale() first).
+// Threads:  one thread.
 
 #ifndef NOROSHI_TERM_H
 #define NOROSHI_TERM_H
@@ -51,8 +52,8 @@ term_count(uint64_t count, char into[32]);
 const char *
 term_span(uint64_t ms, char into[32]);
 
-// --- tables
-// --------------------------------------------------------------------------------------------
+// --- tables --------------------------------------------------------------------------------------
+
 enum { TERM_TABLE_COLUMNS_MAX = 12 };
 
 typedef struct term_table term_table_t;
@@ -75,10 +76,10 @@ term_table_put(term_table_t *self, term_colour_t colour, const char *format, ...
 void
 term_table_print(const term_table_t *self, bool colour, nrs_buf_t *into);
 
-// --- progress
-// ------------------------------------------------------------------------------------------ A bar
-// on stderr while something long goes on; silent when stderr is no terminal, and for the first half
-// second.
+// --- progress ------------------------------------------------------------------------------------
+
+// A bar on stderr while something long goes on; silent when stderr is no terminal, and for the
+// first half second.
 typedef struct term_progress {
     const char *what;
     uint64_t total; // 0: unknown

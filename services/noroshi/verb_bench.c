@@ -22,7 +22,7 @@ typedef struct bench {
     bench_result_t flow, floor;
 } bench_t;
 
-// --- files -----------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_write_lines(const bench_load_t *load)
@@ -56,7 +56,7 @@ s_remove(const char *path, const struct stat *status, int flag, struct FTW *ftw)
     return remove(path);
 }
 
-// --- the answer ------------------------------------------------------------------------------------
+// --- the answer ----------------------------------------------------------------------------------
 
 static void
 s_put_processes_json(const bench_t *self, const bench_result_t *result, nrs_buf_t *into)
@@ -160,7 +160,7 @@ s_print(const bench_t *self)
     nrs_buf_free(&out);
 }
 
-// --- the verb --------------------------------------------------------------------------------------
+// --- the verb ------------------------------------------------------------------------------------
 
 static bench_shared_t *
 s_share(const bench_load_t *load)

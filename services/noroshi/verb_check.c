@@ -37,8 +37,8 @@ s_result(check_t *self, const char *what, bool good, const char *text)
     nrs_buf_free(&line);
 }
 
-// --- the file
-// --------------------------------------------------------------------------------------
+// --- the file ------------------------------------------------------------------------------------
+
 static void
 s_mistakes(check_t *self, const nrs_config_t *config)
 {
@@ -75,8 +75,8 @@ s_file(check_t *self, const char *path)
     return NRS_TAKE(plan);
 }
 
-// --- the stages' own options
-// -----------------------------------------------------------------------
+// --- the stages' own options ---------------------------------------------------------------------
+
 static void
 s_line(void *me, child_t *child, nrs_bytes_t line)
 {

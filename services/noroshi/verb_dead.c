@@ -50,8 +50,8 @@ s_put_id(const nrs_json_value_t *letter, nrs_buf_t *into)
         nrs_json_print(&id, into);
 }
 
-// --- list
-// ------------------------------------------------------------------------------------------
+// --- list ----------------------------------------------------------------------------------------
+
 static void
 s_put_letter(term_table_t *table, const nrs_instance_t *instance, const nrs_json_value_t *letter)
 {
@@ -130,8 +130,8 @@ s_list(dead_t *self)
     }
 }
 
-// --- show
-// ------------------------------------------------------------------------------------------
+// --- show ----------------------------------------------------------------------------------------
+
 static bool
 s_printable(nrs_bytes_t bytes)
 {
@@ -195,8 +195,7 @@ s_put_one(dead_t *self, const answer_t *answer)
     nrs_buf_free(&bytes);
 }
 
-// --- one letter, or all
-// ----------------------------------------------------------------------------
+// --- one letter, or all --------------------------------------------------------------------------
 
 // "ingest-1/17": the instance, and behind the slash its own id.
 static const nrs_instance_t *
@@ -284,8 +283,8 @@ s_do(dead_t *self, const char *verb, int count, char **ids)
     return CLI_GOOD;
 }
 
-// --- the verb
-// --------------------------------------------------------------------------------------
+// --- the verb ------------------------------------------------------------------------------------
+
 static cli_exit_t
 s_dispatch(dead_t *self, int argc, char **argv)
 {

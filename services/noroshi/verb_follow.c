@@ -14,7 +14,7 @@
 #include "services/noroshi/mirror.h"
 #include "services/noroshi/verbs.h"
 
-enum { SOURCES_MAX = 64, TAKE_SEGMENTS = 256, STEP_MS = 1000 };
+enum { SOURCES_MAX = 64, PROBLEM_BYTES = 256, TAKE_SEGMENTS = 256, STEP_MS = 1000 };
 
 typedef struct follow {
     cli_t *cli;
@@ -43,13 +43,13 @@ typedef struct follow {
     size_t source_count;
     nrs_follower_t *followers[SOURCES_MAX]; // owned
     const char *sources[SOURCES_MAX];       // their names in the mirror
-    const char *problem;  // last one told, so that it is told once
+    char problems[SOURCES_MAX][PROBLEM_BYTES]; // last one told of each, so that it is told once; "": none
     uint64_t taken;
     uint64_t began_at;    // events that were behind us when we began
     term_progress_t progress;
 } follow_t;
 
-// --- options ---------------------------------------------------------------------------------------
+// --- options -------------------------------------------------------------------------------------
 
 static int64_t
 s_mono(void)
@@ -115,7 +115,7 @@ s_open_out(follow_t *self)
     return CLI_GOOD;
 }
 
-// --- sources ---------------------------------------------------------------------------------------
+// --- sources -------------------------------------------------------------------------------------
 
 // Follow one endpoint, from where the copy ends.
 static cli_exit_t
@@ -191,7 +191,7 @@ s_add_sources(follow_t *self, const nrs_plan_t *plan)
     return status;
 }
 
-// --- loop ------------------------------------------------------------------------------------------
+// --- loop ----------------------------------------------------------------------------------------
 
 // Take what is there, keep it, make it durable, print it, and only then say so to the server.
 static nrs_err_t
@@ -220,23 +220,28 @@ s_take(follow_t *self, size_t i)
 static void
 s_tell(follow_t *self, const nrs_follower_info_t *info, size_t i)
 {
-    if (info->problem && (!self->problem || strcmp(self->problem, info->problem) != 0))
+    char *told = self->problems[i];
+    if (info->problem && strncmp(told, info->problem, PROBLEM_BYTES - 1) != 0)
         cli_fail(self->cli, CLI_FAILED, "%s: %s", self->sources[i], info->problem);
-    self->problem = info->problem;
+    snprintf(told, PROBLEM_BYTES, "%s", info->problem ? info->problem : "");
 }
 
-// Is everything taken that was there when we last heard?
-static bool
+// Is everything taken that was there when we last heard? Errors: NRS_E_AGAIN (not yet), NRS_E_DENIED (a source
+// refuses, and has been told).
+static nrs_err_t
 s_at_head(follow_t *self)
 {
+    nrs_err_t err = NRS_OK;
     for (size_t i = 0; i < self->source_count; i++) {
         nrs_follower_info_t info;
         nrs_follower_info(self->followers[i], &info);
         s_tell(self, &info, i);
-        if (!info.connected || info.lag > 0)
-            return false;
+        if (info.problem)
+            err = NRS_E_DENIED;
+        else if (!err && (!info.connected || info.lag > 0))
+            err = NRS_E_AGAIN;
     }
-    return true;
+    return err;
 }
 
 static void
@@ -274,8 +279,9 @@ s_loop(follow_t *self, int signals)
             err = s_take(self, i);
         }
         s_show_progress(self);
-        if (!err && s_at_head(self) && self->until_head)
-            break;
+        nrs_err_t head = s_at_head(self);
+        if (!err && self->until_head && head != NRS_E_AGAIN)
+            return head;
     }
     return err;
 }
@@ -291,7 +297,7 @@ s_open_signals(void)
     return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-// --- the verb --------------------------------------------------------------------------------------
+// --- the verb ------------------------------------------------------------------------------------
 
 static nrs_err_t
 s_show_kept(void *me, const nrs_segment_t *segment)
@@ -314,7 +320,7 @@ s_end(follow_t *self, nrs_err_t err)
     if (err == NRS_E_FULL)
         return cli_fail(self->cli, CLI_FAILED, "there is no room for the copy in %s; nothing of it was acknowledged",
                         self->state);
-    if (err && err != NRS_E_IO)
+    if (err && err != NRS_E_IO && err != NRS_E_DENIED)
         return cli_fail(self->cli, CLI_FAILED, "%s", nrs_err_name(err));
     if (self->quiet && self->state) {
         char count[32];
@@ -381,6 +387,8 @@ s_follow(cli_t *cli, int argc, char **argv)
         return status;
     if (argc != 2)
         return cli_usage(cli, "give one TOPIC: reports, enriched, classified or releases/PEER");
+    if (self.count && self.state && !self.kept)
+        return cli_usage(cli, "a copy is whole: --count goes with --state only to show what is --kept");
     self.topic = argv[1];
     char name[32]; // two at a time must not take each other's place
     snprintf(name, sizeof name, "operator-%d", (int)getpid());

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "common/files.h"
 #include "common/keys.h"
 #include "services/noroshi/verbs.h"
 
@@ -39,15 +40,11 @@ s_new(cli_t *cli, const char *name, const char *dir)
         const nrs_plan_t *plan = cli_plan(cli);
         if (!plan)
             return CLI_USAGE;
-        snprintf(home_keys, sizeof home_keys, "%s", plan->home);
-        if (mkdir(home_keys, 0700) != 0 && errno != EEXIST)
-            return cli_fail(cli, CLI_FAILED, "cannot make %s: %s", home_keys, strerror(errno));
         snprintf(home_keys, sizeof home_keys, "%s/keys", plan->home);
         dir = home_keys;
     }
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return cli_fail(cli, CLI_FAILED, "cannot make %s: %s", dir, strerror(errno));
-    nrs_err_t err = nrs_keys_new(dir, name, &problem, &keys);
+    nrs_err_t err = nrs_files_make_directory(dir, &problem);
+    err = err ? err : nrs_keys_new(dir, name, &problem, &keys);
     if (err)
         return cli_fail(cli, err == NRS_E_FORMAT ? CLI_USAGE : CLI_FAILED, "%s",
                         nrs_problem_print(&problem, path, sizeof path));

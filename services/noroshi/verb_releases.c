@@ -20,8 +20,8 @@ typedef struct s_releases {
     bool bad; // a relay did not answer: the sums have holes
 } s_releases_t;
 
-// --- asking
-// ----------------------------------------------------------------------------------------
+// --- asking --------------------------------------------------------------------------------------
+
 static char *
 s_copy(nrs_bytes_t text)
 {
@@ -81,8 +81,8 @@ s_outcome(const s_peer_t *peer, nrs_policy_outcome_t outcome)
     return sum;
 }
 
-// --- for people
-// ------------------------------------------------------------------------------------
+// --- for people ----------------------------------------------------------------------------------
+
 static void
 s_put_peers(s_releases_t *self)
 {
@@ -149,8 +149,8 @@ s_put_people(s_releases_t *self)
     s_put_reasons(self);
 }
 
-// --- for programs
-// ----------------------------------------------------------------------------------
+// --- for programs --------------------------------------------------------------------------------
+
 static void
 s_put_json_reasons(s_releases_t *self, const s_peer_t *peer)
 {
@@ -190,8 +190,8 @@ s_put_json(s_releases_t *self)
     nrs_buf_put_text(&self->out, "]}\n");
 }
 
-// --- the verb
-// --------------------------------------------------------------------------------------
+// --- the verb ------------------------------------------------------------------------------------
+
 static cli_exit_t
 s_releases(cli_t *cli, int argc, char **argv)
 {

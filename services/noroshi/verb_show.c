@@ -20,8 +20,7 @@ typedef struct show {
     bool bad; // somebody did not answer: the story may have holes
 } show_t;
 
-// --- asking
-// ----------------------------------------------------------------------------------------
+// --- asking --------------------------------------------------------------------------------------
 
 // Ask one instance; NULL when it has nothing of it. A failure is told, and the story goes on
 // without.
@@ -87,8 +86,8 @@ s_fullest(const show_t *self)
     return fullest;
 }
 
-// --- for people
-// ------------------------------------------------------------------------------------
+// --- for people ----------------------------------------------------------------------------------
+
 static void
 s_put_value(const nrs_json_value_t *value, nrs_buf_t *into)
 {
@@ -222,8 +221,8 @@ s_put_people(show_t *self)
     s_put_peers(self);
 }
 
-// --- for programs
-// ----------------------------------------------------------------------------------
+// --- for programs --------------------------------------------------------------------------------
+
 static void
 s_put_json_each(show_t *self, const char *name, answer_t *const *answers, const char *member)
 {
@@ -262,8 +261,8 @@ s_put_json(show_t *self)
     nrs_buf_put_text(&self->out, "}\n");
 }
 
-// --- the verb
-// --------------------------------------------------------------------------------------
+// --- the verb ------------------------------------------------------------------------------------
+
 static cli_exit_t
 s_tell(show_t *self)
 {

@@ -9,8 +9,8 @@
 
 enum { s_watch_every_ms = 1000 };
 
-// --- for people
-// ------------------------------------------------------------------------------------
+// --- for people ----------------------------------------------------------------------------------
+
 static void
 s_put_down(term_table_t *table, const status_row_t *row)
 {
@@ -134,8 +134,8 @@ s_put_people(const cli_t *cli, const status_t *status, nrs_buf_t *into)
     return status_judge(status, s_say, &sentences);
 }
 
-// --- for programs
-// ----------------------------------------------------------------------------------
+// --- for programs --------------------------------------------------------------------------------
+
 static void
 s_say_json(void *me, status_weight_t weight, const char *sentence)
 {
@@ -175,8 +175,8 @@ s_put_json(const status_t *status, nrs_buf_t *into)
     return good;
 }
 
-// --- the verb
-// --------------------------------------------------------------------------------------
+// --- the verb ------------------------------------------------------------------------------------
+
 static bool
 s_look(const cli_t *cli, const nrs_plan_t *plan, bool watch, nrs_buf_t *into)
 {

@@ -31,8 +31,8 @@ s_now(void)
     return world->mono_ms(world);
 }
 
-// --- the receipt
-// -----------------------------------------------------------------------------------
+// --- the receipt ---------------------------------------------------------------------------------
+
 static void
 s_put_rejections_json(const nrs_submit_reply_t *reply, nrs_buf_t *into)
 {
@@ -134,7 +134,7 @@ s_receipt(submit_t *self, const char *path, const nrs_submit_reply_t *reply)
     cli_print(&self->out);
 }
 
-// --- files -------------------------------------------------------------------------------------------
+// --- files ---------------------------------------------------------------------------------------
 
 static bool
 s_wait_for_receipt(submit_t *self, const char *path, nrs_problem_t *problem)
@@ -226,7 +226,7 @@ s_submit_path(submit_t *self, const char *path)
     return S_ISDIR(about.st_mode) ? s_submit_directory(self, path) : s_submit_file(self, path);
 }
 
-// --- the connection ------------------------------------------------------------------------------------
+// --- the connection ------------------------------------------------------------------------------
 
 // The instance named, or the first ingest that listens, or the first.
 static const nrs_instance_t *
@@ -299,8 +299,7 @@ s_connect_endpoint(submit_t *self)
     return status == CLI_GOOD ? s_open_sender(self, &bus, self->endpoint) : status;
 }
 
-// --- the verb
-// --------------------------------------------------------------------------------------
+// --- the verb ------------------------------------------------------------------------------------
 
 // The only source of the configuration, when there is just one and none was named.
 static cli_exit_t

@@ -28,8 +28,7 @@ typedef struct tap {
     bool reader_gone;
 } tap_t;
 
-// --- what to listen to
-// -----------------------------------------------------------------------------
+// --- what to listen to ---------------------------------------------------------------------------
 
 // "classified.green" means "live.classified.green"; the realm may be said too.
 static void
@@ -95,8 +94,8 @@ s_listen(tap_t *self)
     return CLI_GOOD;
 }
 
-// --- what is heard
-// ---------------------------------------------------------------------------------
+// --- what is heard -------------------------------------------------------------------------------
+
 static void
 s_tell_gap(tap_t *self, size_t instance, const tapline_t *line, uint64_t missing)
 {
@@ -190,8 +189,8 @@ s_loop(tap_t *self, int signals)
     free(items);
 }
 
-// --- the verb
-// --------------------------------------------------------------------------------------
+// --- the verb ------------------------------------------------------------------------------------
+
 static cli_exit_t
 s_prepare(tap_t *self)
 {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/event.h"
+#include "common/files.h"
 #include "common/world.h"
 #include "services/noroshi/pidfile.h"
 #include "services/noroshi/programs.h"
@@ -67,8 +68,8 @@ s_say(up_t *self, bool good, s_reach_t reach, const char *line)
         s_send_parent(self, good ? s_to_stdout : s_to_stderr, line);
 }
 
-// --- what the supervisor reports
-// -------------------------------------------------------------------
+// --- what the supervisor reports -----------------------------------------------------------------
+
 static const char *
 s_event_name(supervisor_event_t event)
 {
@@ -237,22 +238,19 @@ s_tell(void *me, const supervisor_report_t *report)
         s_send_parent(self, s_exit, status == CLI_GOOD ? "0" : status == CLI_USAGE ? "2" : "1");
 }
 
-// --- running
-// ---------------------------------------------------------------------------------------
+// --- running -------------------------------------------------------------------------------------
+
 static nrs_err_t
 s_take_pidfile(const nrs_plan_t *plan, nrs_problem_t *reterr)
 {
     char path[4096];
     pid_t holder = 0;
-    const char *dirs[] = { "", "/run" };
-    for (size_t i = 0; i < 2; i++) {
-        snprintf(path, sizeof path, "%s%s", plan->home, dirs[i]);
-        if (mkdir(path, 0700) != 0 && errno != EEXIST)
-            return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "cannot make %s: %s", path,
-                                   strerror(errno));
-    }
+    snprintf(path, sizeof path, "%s/run", plan->home);
+    nrs_err_t err = nrs_files_make_directory(path, reterr);
+    if (err)
+        return err;
     snprintf(path, sizeof path, "%s/run/noroshi.pid", plan->home);
-    nrs_err_t err = pidfile_take(path, &holder);
+    err = pidfile_take(path, &holder);
     if (err == NRS_E_EXISTS)
         return nrs_problem_set(
             reterr, err, NULL, 0, 0,
@@ -288,10 +286,11 @@ s_open_daemon(up_t *self, const nrs_plan_t *plan, nrs_problem_t *reterr)
 {
     char path[4096];
     snprintf(path, sizeof path, "%s/log", plan->home);
-    bool made = (mkdir(plan->home, 0700) == 0 || errno == EEXIST) &&
-                (mkdir(path, 0700) == 0 || errno == EEXIST);
+    nrs_err_t err = nrs_files_make_directory(path, reterr);
+    if (err)
+        return err;
     snprintf(path, sizeof path, "%s/log/noroshi.log", plan->home);
-    if (!made || logfile_open(path, 0, &self->log))
+    if (logfile_open(path, 0, &self->log))
         return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "cannot write %s: %s", path,
                                strerror(errno));
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);

@@ -1,6 +1,6 @@
 // fuzz_indicator - any bytes as any kind: the canonical form is valid, bounded, and its own
-// canonical form Shape:    the first byte is the kind, its top bit whether to refang; the rest is
-// the value.
+// canonical form
+// Shape:    the first byte is the kind, its top bit whether to refang; the rest is the value.
 
 #include "common/indicator.h"
 

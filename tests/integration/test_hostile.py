@@ -126,17 +126,21 @@ def insiders(deployment):
 def test_random_messages_from_the_inside_harm_nobody(deploy, curve):
     deployment = deploy(curve=curve).start_all()
     chance = random.Random(8)
-    for endpoint, _kind, keys in insiders(deployment):
+    for endpoint, kind, keys in insiders(deployment):
         messages = [[bomb] for bomb in bombs(chance)]
         messages += [[bomb, chance.choice(bombs(chance))] for bomb in bombs(chance)]
         messages += [[chance.randbytes(chance.randrange(200)) for _ in range(chance.randrange(1, 20))] for _ in range(100)]
         chance.shuffle(messages)
-        small = wire.dealer(endpoint, *keys)
+        socket_type = zmq.XSUB if kind == "tap" else zmq.DEALER
+        if kind == "tap":  # which only listens to subscriptions
+            messages += [[first + message[0][:2000]] for message in messages for first in (b"\x00", b"\x01")]
+        keys = keys or (None, None)
+        small = wire.dealer(endpoint, *keys, socket_type)
         for message in messages:
             if max(map(len, message)) < MIB:
                 small.send_multipart(message)
                 continue
-            large = wire.dealer(endpoint, *keys)  # it ends its connection
+            large = wire.dealer(endpoint, *keys, socket_type)  # it ends its connection
             large.send_multipart(message)
             large.close(linger=500)
         small.close(linger=5000)

@@ -22,10 +22,11 @@ class Keys:
         self.public, self.secret = zmq.auth.load_certificate(str(path))
 
 
-def dealer(endpoint, keys=None, server_key=None):
-    """A DEALER that connects; with keys it speaks CURVE."""
-    socket = zmq.Context.instance().socket(zmq.DEALER)
+def dealer(endpoint, keys=None, server_key=None, kind=zmq.DEALER):
+    """A DEALER (or what is wanted) that connects; with keys it speaks CURVE."""
+    socket = zmq.Context.instance().socket(kind)
     socket.linger = 0
+    socket.sndtimeo = 10000
     socket.setsockopt(zmq.RECONNECT_IVL, 50)
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)
     if keys:

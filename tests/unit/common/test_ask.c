@@ -10,8 +10,8 @@
 #include "common/ask.h"
 #include "common/world.h"
 
-// --- codec
-// -----------------------------------------------------------------------------------------
+// --- codec ---------------------------------------------------------------------------------------
+
 static void
 s_put(nrs_message_t *message, const char *text)
 {
@@ -77,8 +77,8 @@ test_answer_keeps_the_outcome(void **state)
     assert_int_equal(nrs_err_of_name(nrs_text("from.the.future")), NRS_E_VERSION);
 }
 
-// --- client
-// ----------------------------------------------------------------------------------------
+// --- client --------------------------------------------------------------------------------------
+
 typedef struct s_fixture {
     char dir[64], endpoint[128];
     nrs_instance_t instance;

@@ -10,7 +10,7 @@
 
 #include <msgpack.h>
 
-// --- msgpack-c reads what we write, and finds the same as our walk ----------------------------------
+// --- msgpack-c reads what we write, and finds the same as our walk -------------------------------
 
 static uint64_t
 s_number(uint64_t *seed)
@@ -185,7 +185,7 @@ test_codec_agrees_with_msgpack_about_any_bytes(void **state)
     assert_true(good > 10000);
 }
 
-// --- the walk, case by case -------------------------------------------------------------------------
+// --- the walk, case by case ----------------------------------------------------------------------
 
 #define BYTES(text) { (const uint8_t *)text, sizeof text - 1 }
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-// --- reading and walking ------------------------------------------------------------------------
+// --- reading and walking -------------------------------------------------------------------------
 
 static nrs_config_t *
 s_parse(const char *text)
@@ -184,7 +184,7 @@ test_config_name_is_short_lower_case_and_hyphens(void **unused)
         assert_false(nrs_config_name_ok(bad[i]));
 }
 
-// --- option tables ------------------------------------------------------------------------------
+// --- option tables -------------------------------------------------------------------------------
 
 typedef struct s_options {
     bool fold;

@@ -31,7 +31,7 @@ typedef struct s_line {
     nrs_err_t broke;             // what nrs_follower_next() said last, but for "none there"
 } s_line_t;
 
-// --- the server's side ---------------------------------------------------------------------------------
+// --- the server's side ---------------------------------------------------------------------------
 
 static nrs_topic_options_t
 s_topic_options(uint32_t epoch)
@@ -87,7 +87,7 @@ s_serve_anew(s_line_t *self, uint32_t epoch)
     self->topic = nrs_topic_new(&options);
 }
 
-// --- the follower's side -------------------------------------------------------------------------------
+// --- the follower's side -------------------------------------------------------------------------
 
 static nrs_follower_options_t
 s_follower_options(s_line_t *self)
@@ -237,7 +237,7 @@ s_until_problem(s_line_t *self, const char *text)
     fail_msg("expected \"%s\", not \"%s\"", text, info.problem ? info.problem : "");
 }
 
-// --- stories -------------------------------------------------------------------------------------------
+// --- stories -------------------------------------------------------------------------------------
 
 static void
 test_follower_gets_each_lane_in_order(void **state)
@@ -555,7 +555,7 @@ test_followers_of_different_names_each_get_all(void **state)
     s_end(&self);
 }
 
-// --- a server that is not ours -------------------------------------------------------------------------
+// --- a server that is not ours -------------------------------------------------------------------
 
 typedef struct s_stranger {
     nrs_bus_t *bus;
@@ -719,7 +719,7 @@ test_server_counts_what_it_cannot_read(void **state)
     s_end(&self);
 }
 
-// --- with keys -----------------------------------------------------------------------------------------
+// --- with keys -----------------------------------------------------------------------------------
 
 typedef struct s_cast {
     nrs_keys_t server, ncfta, cda, stranger;

@@ -73,8 +73,12 @@ test_segment_reads_back_what_was_built(void **state)
     assert_int_equal(bytes.size, 96 + 16 + 3 * 8 + 9);
     nrs_segment_t segment;
     assert_int_equal(nrs_segment_open(bytes, &segment), NRS_OK);
-    assert_memory_equal(&segment.head, &head, sizeof head);
-    assert_int_equal(segment.head.span, 3);
+    const nrs_segment_head_t *read = &segment.head;
+    assert_true(read->stream == head.stream && read->instance == 3 && read->lane == 5 && read->epoch == 7);
+    assert_true(read->base == 100 && read->span == 3 && read->count == 3 && read->flags == 0);
+    assert_true(read->first_ms == head.first_ms && read->last_ms == head.last_ms);
+    assert_memory_equal(&read->previous, &s_previous, sizeof s_previous);
+    assert_memory_equal(&read->checksum, &head.checksum, sizeof head.checksum);
     uint64_t offset;
     assert_true(nrs_bytes_is(nrs_segment_event(&segment, 1, &offset), "three"));
     assert_int_equal(offset, 101);

@@ -153,6 +153,7 @@ test_store_is_looked_at_beside_its_writer(void **state)
         bool good = nrs_store_open(&options, NULL, &look) == NRS_OK &&
                     nrs_store_table(look, "t", &found) == NRS_OK &&
                     nrs_store_table(look, "none", &found) == NRS_E_ABSENT;
+        nrs_store_destroy(&look);
         _exit(good ? 0 : 1);
     }
     int status;
@@ -273,7 +274,7 @@ test_store_that_is_full_refuses_and_can_still_be_trimmed(void **state)
     nrs_store_destroy(&store);
 }
 
-// --- scans -----------------------------------------------------------------------------------------
+// --- scans ---------------------------------------------------------------------------------------
 
 static void
 test_scan_finds_neighbours(void **state)

@@ -153,8 +153,7 @@ s_subscribe(nrs_bus_t *listener, const char *prefix)
     assert_int_equal(nrs_bus_subscribe(listener, nrs_text(prefix)), NRS_OK);
 }
 
-// --- events
-// ----------------------------------------------------------------------------------------
+// --- events --------------------------------------------------------------------------------------
 
 static nrs_event_t
 s_event(nrs_buf_t *into, uint64_t tlp, const char *source, uint64_t type)
@@ -225,8 +224,7 @@ s_heard(nrs_bus_t *listener, size_t count)
     return letters;
 }
 
-// --- topic text
-// ------------------------------------------------------------------------------------
+// --- topic text ----------------------------------------------------------------------------------
 
 #define S64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 
@@ -284,8 +282,7 @@ test_tap_refuses_names_that_leave_no_room(void **state)
     nrs_bus_destroy(&bus);
 }
 
-// --- clearance
-// -------------------------------------------------------------------------------------
+// --- clearance -----------------------------------------------------------------------------------
 
 static const struct {
     uint64_t clearance;
@@ -443,8 +440,7 @@ test_tap_bounds_the_subscriptions_of_one_listener(void **state)
     s_end(&fixture);
 }
 
-// --- listeners with keys
-// -----------------------------------------------------------------------------
+// --- listeners with keys -------------------------------------------------------------------------
 
 static void
 test_tap_knows_listeners_by_their_keys(void **state)
@@ -495,8 +491,7 @@ test_tap_review_lowers_a_clearance_at_once(void **state)
     s_end(&fixture);
 }
 
-// --- listeners that misbehave
-// --------------------------------------------------------------------------
+// --- listeners that misbehave --------------------------------------------------------------------
 
 static void *
 s_raw(const fixture_t *fixture)

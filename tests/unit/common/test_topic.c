@@ -146,7 +146,7 @@ s_first_after_trim(s_log_t *self, uint16_t lane, size_t segments_max)
     return nrs_topic_lane(self->topic, lane)->first;
 }
 
-// --- stories, each told of both implementations ------------------------------------------------------
+// --- stories, each told of both implementations --------------------------------------------------
 
 static void
 s_story_fetch(bool stored)
@@ -392,7 +392,7 @@ test_topic_tells_the_same_story_stored_and_in_memory(void **state)
     }
 }
 
-// --- only in a store ---------------------------------------------------------------------------------
+// --- only in a store -----------------------------------------------------------------------------
 
 static void
 s_reopen(s_log_t *self, const nrs_topic_options_t *options)

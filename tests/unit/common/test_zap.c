@@ -23,8 +23,7 @@
 
 enum { PATIENCE_MS = 10000 }; // for what must happen; no test waits for it when all is well
 
-// --- the log is caught here instead of written: what it says is part of the promise
-// ------------------
+// --- the log is caught here instead of written: what it says is part of the promise --------------
 
 static pthread_mutex_t logged_lock = PTHREAD_MUTEX_INITIALIZER;
 static char logged[1024];
@@ -52,8 +51,7 @@ s_logged(const char *text)
     return found;
 }
 
-// --- the cast
-// ----------------------------------------------------------------------------------------
+// --- the cast ------------------------------------------------------------------------------------
 
 static nrs_keys_t server, friend, stranger;
 
@@ -153,8 +151,7 @@ s_may_enter(const char *endpoint, const nrs_keys_t *keys)
     return in;
 }
 
-// --- who gets in
-// -------------------------------------------------------------------------------------
+// --- who gets in ---------------------------------------------------------------------------------
 
 static void
 test_zap_lets_in_a_known_key_and_names_it_on_each_message(void **state)
@@ -285,8 +282,7 @@ test_zap_port_survives_garbage(void **state)
     assert_true(s_may_enter(nrs_bus_endpoint(bus), &friend));
 }
 
-// --- the table
-// ---------------------------------------------------------------------------------------
+// --- the table -----------------------------------------------------------------------------------
 
 static void
 test_zap_table_knows_each_key_in_each_domain(void **state)
@@ -329,8 +325,7 @@ test_zap_has_one_handler_a_process(void **state)
     zap = s_handler(); // and another one after it
 }
 
-// --- requests that libzmq would not make
-// ---------------------------------------------------------------
+// --- requests that libzmq would not make ---------------------------------------------------------
 
 #define KEY32 "0123456789abcdef0123456789abcdef"
 #define LONG  "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"

@@ -157,6 +157,7 @@ typedef struct s_report {
     uint64_t received_at;
     const char *by;
     uint8_t id;
+    uint64_t tlp;
 } s_report_t;
 
 // Apply one report; the context that went on (borrows from the output, until the next call).
@@ -172,6 +173,7 @@ s_apply(s_stage_t *self, s_report_t report)
         .observed_at = report.received_at,
         .received_at = report.received_at,
         .originator = nrs_text(report.by ? report.by : "one"),
+        .tlp = report.tlp,
         .description = nrs_text("only in whole events"),
     };
     nrs_buf_t packed = { 0 };
@@ -195,6 +197,15 @@ s_is(nrs_bytes_t text, const char *expected)
     if (!nrs_bytes_is(text, expected))
         fail_msg("%.*s, not %s", (int)text.size, text.size ? (const char *)text.data : "",
                  expected);
+}
+
+// What only whole events carry.
+static nrs_bytes_t
+s_description(const s_stage_t *self)
+{
+    nrs_event_t event;
+    assert_int_equal(nrs_event_open(nrs_buf_bytes(&self->out.event), &event), NRS_OK);
+    return nrs_event_text(&event, NRS_ORIGIN_description);
 }
 
 static void
@@ -264,7 +275,8 @@ test_enrich_sends_repeats_on_as_short_updates(void **state)
     assert_int_equal(context.reporters, 2);
     assert_int_equal(context.first_seen_at, HOUR);
     assert_int_equal(context.last_seen_at, HOUR + 1);
-    assert_int_equal(context.host.size, 0);
+    s_is(context.host, "evil.example"); // rules and scopes see the same facts as before
+    s_is(s_description(&stage), "");
     report = (s_report_t){ NRS_KIND_DOMAIN, "evil.example", .received_at = 2 * HOUR, .by = "one",
                            .id = 3 };
     context = s_apply(&stage, report); // the window is over: whole again
@@ -272,6 +284,26 @@ test_enrich_sends_repeats_on_as_short_updates(void **state)
     assert_int_equal(context.repeat_of.size, 0);
     assert_int_equal(context.sightings, 3);
     s_is(context.host, "evil.example");
+    s_end(&stage);
+}
+
+static void
+test_enrich_shortens_no_report_that_is_given_more_openly(void **state)
+{
+    (void)state;
+    s_stage_t stage;
+    s_start(&stage);
+    s_report_t report = { NRS_KIND_DOMAIN, "good.example", .received_at = 1, .tlp = NRS_TLP_AMBER };
+    s_apply(&stage, report);
+    nrs_context_t context = s_apply(&stage, report);
+    assert_true(stage.out.brief);
+    assert_int_equal(context.lists.count, 1);
+    report.tlp = NRS_TLP_GREEN;
+    context = s_apply(&stage, report);
+    assert_false(stage.out.brief);
+    assert_int_equal(context.repeat_of.size, 0);
+    assert_int_equal(context.sightings, 3);
+    s_is(s_description(&stage), "only in whole events");
     s_end(&stage);
 }
 
@@ -379,6 +411,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_enrich_tells_what_names_and_addresses_say),
         cmocka_unit_test(test_enrich_sends_repeats_on_as_short_updates),
+        cmocka_unit_test(test_enrich_shortens_no_report_that_is_given_more_openly),
         cmocka_unit_test(test_enrich_never_shortens_nor_counts_what_is_no_report),
         cmocka_unit_test(test_enrich_makes_a_dead_letter_of_an_event_without_id_or_value),
         cmocka_unit_test(test_enrich_keeps_the_old_lists_when_a_new_one_is_bad),

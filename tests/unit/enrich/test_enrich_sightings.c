@@ -16,6 +16,7 @@ typedef struct s_place {
     nrs_store_t *store;
     enrich_sightings_t *sightings;
     nrs_txn_t *txn;
+    uint64_t tlp, onward; // of the reports that follow
 } s_place_t;
 
 static void
@@ -72,8 +73,16 @@ s_count(s_place_t *self, const char *value, const char *by, uint64_t observed, u
         uint8_t id)
 {
     uint8_t bytes[NRS_ID_BYTES] = { id };
-    enrich_report_t report = { NRS_KIND_DOMAIN, nrs_text(value), nrs_bytes(bytes, sizeof bytes),
-                               nrs_text(by),    observed,        received };
+    enrich_report_t report = {
+        .kind = NRS_KIND_DOMAIN,
+        .value = nrs_text(value),
+        .id = nrs_bytes(bytes, sizeof bytes),
+        .originator = nrs_text(by),
+        .observed_at = observed,
+        .received_at = received,
+        .tlp = self->tlp,
+        .onward = self->onward,
+    };
     enrich_sighting_t sighting;
     assert_int_equal(enrich_sightings_count(self->sightings, self->txn, &report, &sighting),
                      NRS_OK);
@@ -117,6 +126,69 @@ test_sightings_let_pass_whole_again_after_the_window(void **state)
     assert_true(s_count(&place, "a.example", "one", 1, 11 * HOUR + 1, 4).repeat);
     assert_true(
         s_count(&place, "a.example", "one", 1, 9 * HOUR, 5).repeat); // another clock, behind
+    s_end(&place);
+}
+
+static void
+test_sightings_let_pass_whole_what_is_given_under_more_open_terms(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t tlp, onward; // 0: absent, the narrowest
+        bool repeat;
+    } reports[] = {
+        { NRS_TLP_AMBER, NRS_ONWARD_DENY, false }, // the first
+        { NRS_TLP_AMBER, NRS_ONWARD_DENY, true },
+        { NRS_TLP_RED, NRS_ONWARD_DENY, true },    // narrower
+        { 0, 0, true },
+        { NRS_TLP_GREEN, NRS_ONWARD_DENY, false }, // another label: more may have it
+        { NRS_TLP_AMBER, NRS_ONWARD_DENY, true },  // as the first
+        { NRS_TLP_RED, NRS_ONWARD_ASK, false },    // another condition
+        { NRS_TLP_RED, NRS_ONWARD_ALLOW, false },
+        { NRS_TLP_GREEN, NRS_ONWARD_DENY, true },
+        { NRS_TLP_CLEAR, NRS_ONWARD_ALLOW, false },
+        { NRS_TLP_CLEAR, NRS_ONWARD_ALLOW, true }, // nothing is more open
+    };
+    s_place_t place;
+    s_start(&place, HOUR);
+    for (size_t i = 0; i < sizeof reports / sizeof *reports; i++) {
+        place.tlp = reports[i].tlp;
+        place.onward = reports[i].onward;
+        if (s_count(&place, "a.example", "one", 1, 1, (uint8_t)i).repeat != reports[i].repeat)
+            fail_msg("report %zu", i);
+    }
+    s_end(&place);
+}
+
+static void
+test_sightings_remember_the_terms_over_a_restart(void **state)
+{
+    (void)state;
+    s_place_t place;
+    s_start(&place, HOUR);
+    place.tlp = NRS_TLP_GREEN;
+    assert_false(s_count(&place, "a.example", "one", 1, 1, 1).repeat);
+    s_commit(&place);
+    s_close(&place);
+    s_open(&place, HOUR);
+    assert_true(s_count(&place, "a.example", "one", 1, 2, 2).repeat);
+    place.tlp = NRS_TLP_CLEAR;
+    assert_false(s_count(&place, "a.example", "one", 1, 3, 3).repeat);
+    s_end(&place);
+}
+
+static void
+test_sightings_count_the_window_from_the_last_whole_report_of_any_terms(void **state)
+{
+    (void)state;
+    s_place_t place;
+    s_start(&place, HOUR);
+    place.tlp = NRS_TLP_AMBER;
+    assert_false(s_count(&place, "a.example", "one", 1, 10 * HOUR, 1).repeat);
+    place.tlp = NRS_TLP_GREEN;
+    assert_false(s_count(&place, "a.example", "one", 1, 11 * HOUR - 1, 2).repeat);
+    assert_true(s_count(&place, "a.example", "one", 1, 11 * HOUR, 3).repeat);
+    assert_false(s_count(&place, "a.example", "one", 1, 12 * HOUR - 1, 4).repeat);
     s_end(&place);
 }
 
@@ -201,6 +273,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sightings_tell_first_last_count_and_reporters),
         cmocka_unit_test(test_sightings_let_pass_whole_again_after_the_window),
+        cmocka_unit_test(test_sightings_let_pass_whole_what_is_given_under_more_open_terms),
+        cmocka_unit_test(test_sightings_remember_the_terms_over_a_restart),
+        cmocka_unit_test(test_sightings_count_the_window_from_the_last_whole_report_of_any_terms),
         cmocka_unit_test(test_sightings_without_a_window_repeat_nothing),
         cmocka_unit_test(test_sightings_survive_a_restart),
         cmocka_unit_test(test_sightings_count_reporters_exactly_up_to_a_limit_and_never_fall),

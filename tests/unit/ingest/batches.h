@@ -1,5 +1,6 @@
 // batches.h - the stage runtime's side of a batch, for tests: notes what would be committed, and
-// can refuse it Shape:    defines nrs_out_*() itself, so that the real runtime is not linked in.
+// can refuse it
+// Shape:    defines nrs_out_*() itself, so that the real runtime is not linked in.
 
 #ifndef BATCHES_H
 #define BATCHES_H

@@ -1,6 +1,6 @@
 // inputs.h - reads bytes of one source with a reader and notes, line by line, what the sink was
-// given Shape:    "KIND VALUE" for an event, "! REASON PLACE" for a rejection, "-" for what was
-// skipped.
+// given
+// Shape:    "KIND VALUE" for an event, "! REASON PLACE" for a rejection, "-" for what was skipped.
 
 #ifndef INPUTS_H
 #define INPUTS_H

@@ -10,8 +10,8 @@
 #include "services/noroshi/status.h"
 #include "services/noroshi/tapline.h"
 
-// --- status
-// ----------------------------------------------------------------------------------------
+// --- status --------------------------------------------------------------------------------------
+
 static void
 s_collect(void *me, status_weight_t weight, const char *sentence)
 {
@@ -102,8 +102,8 @@ test_status_sums_over_topics_lanes_and_inputs(void **state)
     assert_true(status_has_inputs(answer));
 }
 
-// --- taps
-// ------------------------------------------------------------------------------------------
+// --- taps ----------------------------------------------------------------------------------------
+
 static void
 s_make_event(nrs_buf_t *event)
 {

@@ -18,8 +18,8 @@
 #include "services/noroshi/pidfile.h"
 #include "services/noroshi/supervisor.h"
 
-// --- as a stage
-// ------------------------------------------------------------------------------------
+// --- as a stage ----------------------------------------------------------------------------------
+
 static void
 s_say_ready(void)
 {
@@ -58,8 +58,8 @@ s_play_stage(char **argv)
         pause();
 }
 
-// --- fixture
-// ---------------------------------------------------------------------------------------
+// --- fixture -------------------------------------------------------------------------------------
+
 static char s_dir[64];
 
 static int
@@ -87,8 +87,8 @@ s_path(const char *name)
     return path;
 }
 
-// --- the child's next state
-// ------------------------------------------------------------------------
+// --- the child's next state ----------------------------------------------------------------------
+
 static void
 test_child_waits_longer_each_time(void **state)
 {
@@ -141,8 +141,8 @@ test_child_is_given_up_when_it_says_so(void **state)
     }
 }
 
-// --- notifications, the pid file, logs
-// -------------------------------------------------------------
+// --- notifications, the pid file, logs -----------------------------------------------------------
+
 static void
 test_notify_knows_who_said_what(void **state)
 {
@@ -235,8 +235,8 @@ test_logs_are_readable_and_harmless(void **state)
     }
 }
 
-// --- the whole
-// -------------------------------------------------------------------------------------
+// --- the whole -----------------------------------------------------------------------------------
+
 typedef struct s_story {
     nrs_buf_t text;          // "ready good, ..."
     supervisor_event_t stop; // ask to stop when this comes

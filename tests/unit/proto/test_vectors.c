@@ -93,7 +93,7 @@ test_vectors_are_what_we_encode(void **state)
     }
 }
 
-// --- the other way round, value by value ------------------------------------------------------------
+// --- the other way round, value by value ---------------------------------------------------------
 
 static void
 s_assert_json(const char *file, const char *expected)
