@@ -343,6 +343,10 @@ nrs_txn_begin(nrs_store_t *store, bool write, nrs_txn_t **ret_txn)
     NRS_AUTO(nrs_txn) self = nrs_new0(nrs_txn_t);
     self->store = store;
     int code = mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &self->txn);
+    if (code == MDB_MAP_RESIZED && store->open_txns == 0) { // looking from outside, and the writer has grown it
+        code = mdb_env_set_mapsize(store->env, 0);
+        code = code ? code : mdb_txn_begin(store->env, NULL, write ? 0 : MDB_RDONLY, &self->txn);
+    }
     if (code)
         return s_err(code);
     store->open_txns++;

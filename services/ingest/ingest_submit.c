@@ -1,49 +1,10 @@
-#include "services/ingest/ingest_submit.h"
+#include "services/ingest/ingest_submit_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { S_PEER_MAX = 256 };      // a ROUTER identity has at most 255 bytes
 enum { S_RECEIPTS_KEPT = 256 }; // finished submissions whose receipt can be asked for again
 enum { S_IDLE_LOOK_MS = 1000 }; // between looks for silent submissions
-
-typedef enum s_phase { S_FREE, S_OPEN, S_FINISHED } s_phase_t;
-
-typedef struct s_submission {
-    s_phase_t phase;
-    uint8_t id[NRS_SUBMIT_ID_BYTES];
-    char user[NRS_USER_BYTES_MAX]; // whose it is: the authenticated key, "" on ipc
-    uint8_t peer[S_PEER_MAX];      // where the last message came from
-    size_t peer_size;
-    uint8_t left[S_PEER_MAX]; // the connection that it gave up when it began again
-    size_t left_size;         // 0: none
-    int64_t touched_ms;
-
-    ingest_reader_t *reader; // owned; NULL when finished
-    ingest_tally_t tally;
-    uint64_t sequence; // of the last DATA
-    uint64_t bytes;
-    uint64_t credit; // DATA that may still come
-    uint64_t owed;   // credit to be granted once the batch is committed
-    bool ended;
-
-    bool receipt_due;
-    nrs_submit_state_t state;
-    const char *reason; // static
-    const char *text;   // static
-} s_submission_t;
-
-struct ingest_submit {
-    nrs_bus_t *bus; // owned
-    ingest_submit_options_t options;
-    ingest_limits_t limits;
-    size_t count, open;
-    s_submission_t *items;   // owned
-    s_submission_t *current; // has unread data
-    size_t due;              // submissions with something to send
-    int64_t now_ms, looked_ms;
-    nrs_metric_t *refused, *denied, *abandoned;
-};
 
 ingest_submit_t *
 ingest_submit_new(nrs_bus_t **bus_p, const ingest_submit_options_t *options)
@@ -67,9 +28,9 @@ ingest_submit_new(nrs_bus_t **bus_p, const ingest_submit_options_t *options)
 }
 
 static void
-s_release(ingest_submit_t *self, s_submission_t *item)
+s_release(ingest_submit_t *self, ingest_submission_t *item)
 {
-    if (item->phase == S_OPEN)
+    if (item->phase == INGEST_SUBMISSION_OPEN)
         self->open--;
     if (item->receipt_due || item->owed)
         self->due--;
@@ -77,7 +38,7 @@ s_release(ingest_submit_t *self, s_submission_t *item)
         self->current = NULL;
     ingest_reader_destroy(&item->reader);
     ingest_tally_free(&item->tally);
-    *item = (s_submission_t){ 0 };
+    *item = (ingest_submission_t){ 0 };
 }
 
 void
@@ -94,118 +55,21 @@ ingest_submit_destroy(ingest_submit_t **self_p)
     *self_p = NULL;
 }
 
-// --- replies -------------------------------------------------------------------------------------
-
-// One that can't be sent is not kept: the submitter asks again with the same id.
 static void
-s_send(ingest_submit_t *self, nrs_bytes_t peer, const nrs_submit_reply_t *reply)
-{
-    nrs_buf_t header = { 0 };
-    nrs_message_t message = { 0 };
-    nrs_submit_encode_reply(reply, &header);
-    nrs_message_put(&message, peer);
-    nrs_message_put(&message, nrs_buf_bytes(&header));
-    NRS_IGNORE(nrs_bus_send(self->bus, &message)); // see above
-    nrs_message_clear(&message);
-    nrs_buf_free(&header);
-}
-
-static nrs_submit_reply_t
-s_receipt(const s_submission_t *item)
-{
-    const ingest_tally_t *tally = &item->tally;
-    nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_RECEIPT,
-                                 .state = item->state,
-                                 .accepted = tally->accepted,
-                                 .known = tally->known,
-                                 .rejected = tally->rejected,
-                                 .skipped = tally->skipped,
-                                 .bytes = item->bytes,
-                                 .reason = nrs_text(item->reason),
-                                 .text = nrs_text(item->text),
-                                 .rejection_count = tally->told_count };
-    memcpy(reply.id, item->id, sizeof reply.id);
-    for (size_t i = 0; i < tally->told_count; i++) {
-        const ingest_told_t *told = &tally->told[i];
-        reply.rejections[i] =
-            (nrs_submit_rejection_t){ nrs_text(told->place), nrs_text(told->reason),
-                                      nrs_text(told->text),
-                                      nrs_bytes(told->bytes, told->bytes_size) };
-    }
-    return reply;
-}
-
-static void
-s_send_due(ingest_submit_t *self, s_submission_t *item)
-{
-    if (item->receipt_due) {
-        nrs_submit_reply_t reply = s_receipt(item);
-        s_send(self, nrs_bytes(item->peer, item->peer_size), &reply);
-    } else if (item->owed) {
-        nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_CREDIT, .credit = item->owed };
-        memcpy(reply.id, item->id, sizeof reply.id);
-        item->credit += item->owed;
-        s_send(self, nrs_bytes(item->peer, item->peer_size), &reply);
-    }
-    item->receipt_due = false;
-    item->owed = 0;
-}
-
-void
-ingest_submit_committed(ingest_submit_t *self)
-{
-    for (size_t i = 0; self->due > 0 && i < self->count; i++)
-        if (self->items[i].receipt_due || self->items[i].owed) {
-            s_send_due(self, &self->items[i]);
-            self->due--;
-        }
-}
-
-static void
-s_owe_receipt(ingest_submit_t *self, s_submission_t *item)
-{
-    if (!item->receipt_due && !item->owed)
-        self->due++;
-    item->receipt_due = true;
-}
-
-static void
-s_owe_credit(ingest_submit_t *self, s_submission_t *item, uint64_t messages)
-{
-    if (!item->receipt_due && !item->owed)
-        self->due++;
-    item->owed += messages;
-}
-
-static void
-s_finish(ingest_submit_t *self, s_submission_t *item, nrs_submit_state_t state, const char *reason,
-         const char *text)
+s_finish(ingest_submit_t *self, ingest_submission_t *item, nrs_submit_state_t state,
+         const char *reason, const char *text)
 {
     item->state = state;
     item->reason = reason;
     item->text = text;
-    item->phase = S_FINISHED;
+    item->phase = INGEST_SUBMISSION_FINISHED;
     self->open--;
     if (self->current == item)
         self->current = NULL;
     ingest_reader_destroy(&item->reader);
     if (state == NRS_SUBMIT_REFUSED)
         nrs_metric_add(self->refused, 1);
-    s_owe_receipt(self, item);
-}
-
-// Someone who has no submission here learns why at once: there is nothing to be committed.
-static void
-s_refuse(ingest_submit_t *self, nrs_bytes_t peer, const nrs_submit_request_t *request,
-         const char *reason, const char *text)
-{
-    nrs_submit_reply_t reply = { .verb = NRS_SUBMIT_RECEIPT,
-                                 .state = NRS_SUBMIT_REFUSED,
-                                 .reason = nrs_text(reason),
-                                 .text = nrs_text(text) };
-    memcpy(reply.id, request->id, sizeof reply.id);
-    nrs_metric_add(self->refused, 1);
-    s_send(self, peer, &reply);
+    ingest_submit_owe_receipt(self, item);
 }
 
 // --- reading -------------------------------------------------------------------------------------
@@ -222,7 +86,7 @@ s_full_text(const char *reason)
 static nrs_err_t
 s_read(ingest_submit_t *self)
 {
-    s_submission_t *item = self->current;
+    ingest_submission_t *item = self->current;
     ingest_sink_t sink = ingest_tally_sink(&item->tally);
     nrs_err_t err = ingest_reader_step(item->reader, &sink, (uint64_t)self->now_ms);
     if (err == NRS_E_AGAIN)
@@ -240,17 +104,17 @@ s_read(ingest_submit_t *self)
     else if (item->ended)
         s_finish(self, item, NRS_SUBMIT_DONE, NULL, NULL);
     else
-        s_owe_credit(self, item, 1);
+        ingest_submit_owe_credit(self, item, 1);
     return NRS_OK;
 }
 
 // --- requests ------------------------------------------------------------------------------------
 
-static s_submission_t *
+static ingest_submission_t *
 s_find(ingest_submit_t *self, const uint8_t *id, const char *user)
 {
     for (size_t i = 0; i < self->count; i++)
-        if (self->items[i].phase != S_FREE &&
+        if (self->items[i].phase != INGEST_SUBMISSION_FREE &&
             memcmp(self->items[i].id, id, NRS_SUBMIT_ID_BYTES) == 0 &&
             strcmp(self->items[i].user, user) == 0)
             return &self->items[i];
@@ -258,15 +122,15 @@ s_find(ingest_submit_t *self, const uint8_t *id, const char *user)
 }
 
 // A place for a new submission: a free one, or that of the receipt that has waited longest.
-static s_submission_t *
+static ingest_submission_t *
 s_place(ingest_submit_t *self)
 {
-    s_submission_t *found = NULL;
+    ingest_submission_t *found = NULL;
     for (size_t i = 0; i < self->count; i++) {
-        s_submission_t *item = &self->items[i];
-        if (item->phase == S_FREE)
+        ingest_submission_t *item = &self->items[i];
+        if (item->phase == INGEST_SUBMISSION_FREE)
             return item;
-        if (item->phase == S_FINISHED && !item->receipt_due &&
+        if (item->phase == INGEST_SUBMISSION_FINISHED && !item->receipt_due &&
             (!found || item->touched_ms < found->touched_ms))
             found = item;
     }
@@ -283,7 +147,8 @@ s_allowed(const ingest_submit_t *self, const ingest_source_t *source, const char
     if (!self->options.zap)
         return true;
     const char *who = nrs_zap_allowed(self->options.zap, INGEST_SUBMIT_DOMAIN, user);
-    return who && (strcmp(who, INGEST_SUBMIT_OPERATOR) == 0 || strcmp(source->member->key, user) == 0);
+    return who &&
+           (strcmp(who, INGEST_SUBMIT_OPERATOR) == 0 || strcmp(source->member->key, user) == 0);
 }
 
 static const char *
@@ -324,7 +189,7 @@ s_input_name(const nrs_submit_request_t *request, char into[INGEST_INPUT_MAX])
         snprintf(into, INGEST_INPUT_MAX, "submission %s", id);
 }
 
-static s_submission_t *
+static ingest_submission_t *
 s_open(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
        const nrs_submit_request_t *request)
 {
@@ -332,14 +197,14 @@ s_open(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
     ingest_shape_t shape = INGEST_SHAPE_NONE;
     const char *text = NULL;
     const char *reason = s_why_not(self, request, user, &source, &shape, &text);
-    s_submission_t *item = reason ? NULL : s_place(self);
+    ingest_submission_t *item = reason ? NULL : s_place(self);
     if (!item) {
-        s_refuse(self, peer, request, reason ? reason : "busy", text);
+        ingest_submit_refuse(self, peer, request, reason ? reason : "busy", text);
         return NULL;
     }
     char input[INGEST_INPUT_MAX];
     s_input_name(request, input);
-    item->phase = S_OPEN;
+    item->phase = INGEST_SUBMISSION_OPEN;
     self->open++;
     memcpy(item->id, request->id, sizeof item->id);
     snprintf(item->user, sizeof item->user, "%s", user);
@@ -349,15 +214,15 @@ s_open(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
 }
 
 static void
-s_heard(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t peer)
+s_heard(ingest_submit_t *self, ingest_submission_t *item, nrs_bytes_t peer)
 {
     item->touched_ms = self->now_ms;
-    item->peer_size = peer.size < S_PEER_MAX ? peer.size : 0;
+    item->peer_size = peer.size < INGEST_SUBMIT_PEER_MAX ? peer.size : 0;
     memcpy(item->peer, peer.data, item->peer_size);
 }
 
 static void
-s_take(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t data)
+s_take(ingest_submit_t *self, ingest_submission_t *item, nrs_bytes_t data)
 {
     uint64_t held = data.size;
     for (size_t i = 0; i < self->count; i++)
@@ -372,19 +237,20 @@ s_take(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t data)
     self->current = item;
 }
 
-// Data on their way when a connection ended may be read after the BEGIN that came over the next one.
+// Data on their way when a connection ended may be read after the BEGIN that came over the next
+// one.
 static bool
-s_left(const s_submission_t *item, nrs_bytes_t peer)
+s_left(const ingest_submission_t *item, nrs_bytes_t peer)
 {
     return item->left_size > 0 && nrs_bytes_equal(peer, nrs_bytes(item->left, item->left_size));
 }
 
 // Start anew. What it had brought is known by now.
-static s_submission_t *
-s_open_again(ingest_submit_t *self, s_submission_t *item, nrs_bytes_t peer, const char *user,
+static ingest_submission_t *
+s_open_again(ingest_submit_t *self, ingest_submission_t *item, nrs_bytes_t peer, const char *user,
              const nrs_submit_request_t *request)
 {
-    uint8_t left[S_PEER_MAX];
+    uint8_t left[INGEST_SUBMIT_PEER_MAX];
     size_t left_size = item->peer_size;
     memcpy(left, item->peer, left_size);
     s_release(self, item);
@@ -400,13 +266,13 @@ static void
 s_on_begin(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
            const nrs_submit_request_t *request, nrs_bytes_t data)
 {
-    s_submission_t *item = s_find(self, request->id, user);
+    ingest_submission_t *item = s_find(self, request->id, user);
     if (item && s_left(item, peer))
         return;
-    if (item && item->phase == S_FINISHED &&
+    if (item && item->phase == INGEST_SUBMISSION_FINISHED &&
         item->state == NRS_SUBMIT_DONE) { // the receipt was lost
         s_heard(self, item, peer);
-        s_owe_receipt(self, item);
+        ingest_submit_owe_receipt(self, item);
         return;
     }
     item = item ? s_open_again(self, item, peer, user, request) : s_open(self, peer, user, request);
@@ -414,7 +280,7 @@ s_on_begin(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
         return;
     s_heard(self, item, peer);
     if (request->verb == NRS_SUBMIT_BEGIN) {
-        s_owe_credit(self, item, (uint64_t)self->options.config->credit);
+        ingest_submit_owe_credit(self, item, (uint64_t)self->options.config->credit);
         return;
     }
     item->ended = true;
@@ -424,7 +290,7 @@ s_on_begin(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
 }
 
 static void
-s_on_data(ingest_submit_t *self, s_submission_t *item, const nrs_submit_request_t *request,
+s_on_data(ingest_submit_t *self, ingest_submission_t *item, const nrs_submit_request_t *request,
           nrs_bytes_t data)
 {
     if (request->sequence <= item->sequence)
@@ -448,7 +314,7 @@ s_on_data(ingest_submit_t *self, s_submission_t *item, const nrs_submit_request_
 }
 
 static void
-s_on_end(ingest_submit_t *self, s_submission_t *item)
+s_on_end(ingest_submit_t *self, ingest_submission_t *item)
 {
     item->ended = true;
     ingest_reader_end(item->reader);
@@ -460,25 +326,25 @@ s_on_request(ingest_submit_t *self, nrs_bytes_t peer, const char *user,
              const nrs_submit_request_t *request, nrs_bytes_t data)
 {
     if (data.size > NRS_SUBMIT_DATA_MAX) {
-        s_refuse(self, peer, request, "too-long", "a data frame has at most 1 MiB");
+        ingest_submit_refuse(self, peer, request, "too-long", "a data frame has at most 1 MiB");
         return;
     }
     if (request->verb == NRS_SUBMIT_BEGIN || request->verb == NRS_SUBMIT_WHOLE) {
         s_on_begin(self, peer, user, request, data);
         return;
     }
-    s_submission_t *item = s_find(self, request->id, user);
+    ingest_submission_t *item = s_find(self, request->id, user);
     if (!item) {
-        s_refuse(self, peer, request, "unknown",
-                 "there is no such submission here: begin it again");
+        ingest_submit_refuse(self, peer, request, "unknown",
+                             "there is no such submission here: begin it again");
         return;
     }
     if (s_left(item, peer))
         return;
     s_heard(self, item, peer);
-    if (item->phase == S_FINISHED) {
+    if (item->phase == INGEST_SUBMISSION_FINISHED) {
         if (request->verb == NRS_SUBMIT_END) // the receipt is told again
-            s_owe_receipt(self, item);
+            ingest_submit_owe_receipt(self, item);
         return;
     }
     if (request->verb == NRS_SUBMIT_DATA)
@@ -497,8 +363,8 @@ s_on_message(ingest_submit_t *self, const nrs_message_t *message)
     nrs_bytes_t peer = nrs_message_frame(message, 0);
     nrs_err_t err = nrs_submit_decode_request(nrs_message_frame(message, 1), &request);
     if (err == NRS_E_VERSION)
-        s_refuse(self, peer, &request, "version",
-                 "this ingest speaks version 1 of the submit protocol");
+        ingest_submit_refuse(self, peer, &request, "version",
+                             "this ingest speaks version 1 of the submit protocol");
     else if (err)
         nrs_metric_add(self->refused, 1);
     else
@@ -516,8 +382,8 @@ s_look_for_silence(ingest_submit_t *self)
         return;
     self->looked_ms = self->now_ms;
     for (size_t i = 0; i < self->count; i++) {
-        s_submission_t *item = &self->items[i];
-        if (item->phase != S_OPEN || item == self->current ||
+        ingest_submission_t *item = &self->items[i];
+        if (item->phase != INGEST_SUBMISSION_OPEN || item == self->current ||
             self->now_ms - item->touched_ms < self->options.config->submission_idle_ms)
             continue;
         nrs_metric_add(self->abandoned, 1);
@@ -554,10 +420,10 @@ void
 ingest_submit_failed(ingest_submit_t *self)
 {
     for (size_t i = 0; i < self->count; i++) {
-        s_submission_t *item = &self->items[i];
-        if (item->phase == S_FINISHED && item->receipt_due)
+        ingest_submission_t *item = &self->items[i];
+        if (item->phase == INGEST_SUBMISSION_FINISHED && item->receipt_due)
             item->state = NRS_SUBMIT_REFUSED;
-        else if (item->phase == S_OPEN)
+        else if (item->phase == INGEST_SUBMISSION_OPEN)
             s_finish(self, item, NRS_SUBMIT_REFUSED, NULL, NULL);
         else
             continue;

@@ -87,6 +87,25 @@ s_grow(follow_out_t *self)
     free(old);
 }
 
+// The tally of a value, made when it is new; NULL when there are `tallies_max` already.
+static s_tally_t *
+s_tally(follow_out_t *self, nrs_bytes_t text, size_t tallies_max)
+{
+    uint64_t hash = nrs_hash64(text, 0);
+    s_tally_t *tally = s_place(self, hash, text);
+    if (tally->text)
+        return tally;
+    if (self->tally_count >= tallies_max)
+        return NULL;
+    if (self->tally_count >= self->places / 2) {
+        s_grow(self);
+        tally = s_place(self, hash, text);
+    }
+    *tally = (s_tally_t){ nrs_strndup((const char *)text.data, text.size), hash, 0 };
+    self->tally_count++;
+    return tally;
+}
+
 static void
 s_count(follow_out_t *self, nrs_event_t *event)
 {
@@ -96,18 +115,10 @@ s_count(follow_out_t *self, nrs_event_t *event)
         nrs_value_print(self->options.count_by, &value, &self->value);
     else
         nrs_buf_put_text(&self->value, "-");
-    if (self->tally_count == COUNTS_MAX) // bounded: what is rarer than a million values counts as one
-        nrs_buf_reset(&self->value), nrs_buf_put_text(&self->value, "...");
-    nrs_bytes_t text = nrs_buf_bytes(&self->value);
-    uint64_t hash = nrs_hash64(text, 0);
-    s_tally_t *tally = s_place(self, hash, text);
-    if (!tally->text) {
-        *tally = (s_tally_t){ nrs_strndup((const char *)text.data, text.size), hash, 0 };
-        self->tally_count++;
-    }
+    s_tally_t *tally = s_tally(self, nrs_buf_bytes(&self->value), COUNTS_MAX);
+    if (!tally) // bounded: what is new behind a million values counts as one
+        tally = s_tally(self, nrs_text("..."), COUNTS_MAX + 1);
     tally->count++;
-    if (self->tally_count > self->places / 2)
-        s_grow(self);
 }
 
 static int
@@ -130,7 +141,8 @@ s_print_counts(follow_out_t *self)
         for (size_t i = 0; i < self->tally_count; i++) {
             nrs_buf_put_text(&self->out, "{\"value\":");
             nrs_buf_put_json_string(&self->out, nrs_text(self->tallies[i].text));
-            nrs_buf_printf(&self->out, ",\"events\":%llu}\n", (unsigned long long)self->tallies[i].count);
+            nrs_buf_printf(&self->out, ",\"events\":%llu}\n",
+                           (unsigned long long)self->tallies[i].count);
         }
         return;
     }
@@ -156,7 +168,8 @@ s_put(follow_out_t *self, const tapline_t *line, nrs_event_t *event)
         tapline_json(line, &self->out);
         break;
     case FOLLOW_STIX:
-        NRS_IGNORE(nrs_stix_put(self->stix, line->event, &self->out)); // nothing can be said about it in STIX
+        NRS_IGNORE(nrs_stix_put(self->stix, line->event,
+                                &self->out)); // nothing can be said about it in STIX
         break;
     case FOLLOW_COUNT:
         s_count(self, event);
@@ -174,14 +187,16 @@ follow_out_segment(follow_out_t *self, const nrs_segment_t *segment)
         self->shown += segment->head.count;
         return NRS_OK;
     }
-    tapline_t line = { .topic = nrs_text(self->options.topic), .lane = segment->head.lane,
+    tapline_t line = { .topic = nrs_text(self->options.topic),
+                       .lane = segment->head.lane,
                        .epoch = segment->head.epoch };
     for (uint32_t i = 0; i < segment->head.count; i++) {
         nrs_event_t event;
         line.event = nrs_segment_event(segment, i, &line.offset);
         if (nrs_event_check(line.event, NULL) || nrs_event_open(line.event, &event))
             continue; // the checksum is right, so the writer made it so: nothing that can be shown
-        if (self->options.where && !nrs_expr_match(self->options.where, &event, world->now_ms(world)))
+        if (self->options.where &&
+            !nrs_expr_match(self->options.where, &event, world->now_ms(world)))
             continue;
         s_put(self, &line, &event);
         if (++self->shown == self->options.count_max)

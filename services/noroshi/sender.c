@@ -1,6 +1,6 @@
-// Whatever was on its way when a connection ended is lost, on either side, and nobody can say how much. So a file
-// that starts over does it on a connection of its own: nothing of before can come between, neither ours that waited
-// in the socket nor a grant of credit from ingest.
+// Whatever was on its way when a connection ended is lost, on either side, and nobody can say how
+// much. So a file that starts over does it on a connection of its own: nothing of before can come
+// between, neither ours that waited in the socket nor a grant of credit from ingest.
 #include "services/noroshi/sender.h"
 
 #include <errno.h>
@@ -11,17 +11,18 @@
 
 #include "common/crypto.h"
 
-enum { NAME_MAX_BYTES = 128 };          // proto/submit.md, "Fields"
-enum { REPLY_BYTES_MAX = 64 * 1024 };   // a receipt with all its rejections is below
-enum { CREDIT_USED_MAX = 64 };          // of what is granted; far below what a socket holds
-enum { HINT_MS = 5000 };                // of silence; then a person is told what we wait for
+enum { NAME_MAX_BYTES = 128 };        // proto/submit.md, "Fields"
+enum { REPLY_BYTES_MAX = 64 * 1024 }; // a receipt with all its rejections is below
+enum { CREDIT_USED_MAX = 64 };        // of what is granted; far below what a socket holds
+enum { HINT_MS = 5000 };              // of silence; then a person is told what we wait for
 
 struct sender {
     sender_options_t options;
     nrs_bus_t *bus;        // owned
     nrs_message_t message; // the last receipt borrows from it
     uint8_t *piece;        // owned
-    unsigned probes;       // empty frames that came over this connection; the first one says that it stands
+    unsigned
+        probes; // empty frames that came over this connection; the first one says that it stands
 
     // the file on its way
     const char *path;
@@ -116,8 +117,8 @@ s_send(sender_t *self, nrs_submit_verb_t verb, nrs_bytes_t data, nrs_problem_t *
     nrs_err_t err = nrs_bus_send(self->bus, &message);
     nrs_message_clear(&message);
     nrs_buf_free(&header);
-    return err ? nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "%s cannot be sent to %s (%s)", self->path,
-                                 self->options.name, nrs_err_name(err))
+    return err ? nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "%s cannot be sent to %s (%s)",
+                                 self->path, self->options.name, nrs_err_name(err))
                : NRS_OK;
 }
 
@@ -146,7 +147,8 @@ s_send_piece(sender_t *self, nrs_problem_t *reterr)
     nrs_err_t err = NRS_OK;
     ssize_t got = s_read_full(self);
     if (got < 0)
-        return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "%s cannot be read: %s", self->path, strerror(errno));
+        return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0, "%s cannot be read: %s", self->path,
+                               strerror(errno));
     if (got > 0) {
         self->head.sequence++;
         self->credit--;
@@ -173,7 +175,8 @@ s_start(sender_t *self, int64_t now_ms, nrs_problem_t *reterr)
 }
 
 nrs_err_t
-sender_begin(sender_t *self, int fd, const char *path, const char *name, int64_t now_ms, nrs_problem_t *reterr)
+sender_begin(sender_t *self, int fd, const char *path, const char *name, int64_t now_ms,
+             nrs_problem_t *reterr)
 {
     nrs_bytes_t told = nrs_text(name);
     self->path = path;
@@ -197,22 +200,26 @@ s_start_over(sender_t *self, const char *why, int64_t now_ms, nrs_problem_t *ret
     const char *name = self->options.name;
     if (self->starts == SENDER_STARTS_MAX)
         return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0,
-                               "%s, and %s was begun %d times already; look with `noroshi status`, then send it again: "
+                               "%s, and %s was begun %d times already; look with `noroshi status`, "
+                               "then send it again: "
                                "what was taken will count as known",
                                why, self->path, SENDER_STARTS_MAX);
     if (self->sent > 0 && (self->start < 0 || lseek(self->fd, self->start, SEEK_SET) < 0))
-        return nrs_problem_set(reterr, NRS_E_ABSENT, NULL, 0, 0,
-                               "%s, and %s cannot be read from its start again; send the whole again: "
-                               "what was taken will count as known",
-                               why, self->path);
-    s_tell(self, "%s: %s is sent to %s again from its start; what was taken counts as known", why, self->path, name);
+        return nrs_problem_set(
+            reterr, NRS_E_ABSENT, NULL, 0, 0,
+            "%s, and %s cannot be read from its start again; send the whole again: "
+            "what was taken will count as known",
+            why, self->path);
+    s_tell(self, "%s: %s is sent to %s again from its start; what was taken counts as known", why,
+           self->path, name);
     nrs_err_t err = s_connect(self, reterr);
     return err ? err : s_start(self, now_ms, reterr);
 }
 
 // --- what comes ----------------------------------------------------------------------------------
 
-// Every connection brings one probe as it is made. A second one: it broke, and was made anew behind our back.
+// Every connection brings one probe as it is made. A second one: it broke, and was made anew behind
+// our back.
 static nrs_err_t
 s_on_probe(sender_t *self, int64_t now_ms, nrs_problem_t *reterr)
 {
@@ -258,8 +265,9 @@ s_on_message(sender_t *self, int64_t now_ms, nrs_problem_t *reterr, nrs_submit_r
     self->hinted = false;
     if (ret_reply->verb == NRS_SUBMIT_RECEIPT && !s_is_lost(ret_reply))
         return NRS_OK;
-    err = ret_reply->verb == NRS_SUBMIT_CREDIT ? s_on_credit(self, ret_reply, reterr)
-                                               : s_start_over(self, "some of it was lost", now_ms, reterr);
+    err = ret_reply->verb == NRS_SUBMIT_CREDIT
+              ? s_on_credit(self, ret_reply, reterr)
+              : s_start_over(self, "some of it was lost", now_ms, reterr);
     return err ? err : NRS_E_AGAIN;
 }
 
@@ -275,10 +283,11 @@ s_on_silence(sender_t *self, int64_t now_ms, nrs_problem_t *reterr)
     if (waited_ms < SENDER_SILENCE_MS * (int64_t)(self->silences + 1))
         return NRS_E_AGAIN;
     if (++self->silences == SENDER_SILENCES_MAX)
-        return nrs_problem_set(reterr, NRS_E_IO, NULL, 0, 0,
-                               "no word from %s; look with `noroshi status`, then send %s again: what was taken "
-                               "already will count as known",
-                               self->options.name, self->path);
+        return nrs_problem_set(
+            reterr, NRS_E_IO, NULL, 0, 0,
+            "no word from %s; look with `noroshi status`, then send %s again: what was taken "
+            "already will count as known",
+            self->options.name, self->path);
     snprintf(why, sizeof why, "no word for %lld s", (long long)(waited_ms / 1000));
     nrs_err_t err = s_start_over(self, why, now_ms, reterr);
     return err ? err : NRS_E_AGAIN;

@@ -1,7 +1,7 @@
-// sender.h - brings files to an ingest by the submit protocol, and starts over when they are lost on the way
-//
-// Shape:    one file at a time: sender_begin(), then sender_step() whenever sender_bus() has something
-//           or SENDER_STEP_MS have passed, until the receipt is there (proto/submit.md, "Order and repeats").
+// sender.h - brings files to an ingest by the submit protocol, and starts over when they are lost
+// Shape:    one file at a time: sender_begin(), then sender_step() whenever sender_bus() has
+//           something or SENDER_STEP_MS have passed, until the receipt is there (proto/submit.md,
+//           "Order and repeats").
 // Units:    times are of the monotonic clock, in milliseconds; they come from the caller.
 // Threads:  an object belongs to the thread that opened it.
 // Errors:   each comes with a sentence for a person in *reterr; the file is given up then, the
@@ -18,9 +18,9 @@
 
 enum { SENDER_PIECE_BYTES = 256 * 1024 }; // data in one message
 enum { SENDER_STEP_MS = 1000 };
-enum { SENDER_SILENCE_MS = 10000 };   // without any word the file is begun again; each time later
-enum { SENDER_SILENCES_MAX = 3 };     // in a row, then it is given up: 10 + 20 + 30 seconds
-enum { SENDER_STARTS_MAX = 8 };       // of one file, whatever the reason
+enum { SENDER_SILENCE_MS = 10000 }; // without any word the file is begun again; each time later
+enum { SENDER_SILENCES_MAX = 3 };   // in a row, then it is given up: 10 + 20 + 30 seconds
+enum { SENDER_STARTS_MAX = 8 };     // of one file, whatever the reason
 
 typedef struct sender sender_t;
 
@@ -46,10 +46,12 @@ nrs_bus_t *
 sender_bus(const sender_t *self);
 
 // Send what can be read from `fd`, from where it stands. `path` is what people call it, `name` what
-// ingest does (at most 128 bytes of it are told). Borrows both, and `fd`, until the receipt is there.
+// ingest does (one of more than 128 bytes is not told). Borrows both, and `fd`, until the receipt
+// is there.
 // Errors: NRS_E_IO.
 NRS_MUST_CHECK nrs_err_t
-sender_begin(sender_t *self, int fd, const char *path, const char *name, int64_t now_ms, nrs_problem_t *reterr);
+sender_begin(sender_t *self, int fd, const char *path, const char *name, int64_t now_ms,
+             nrs_problem_t *reterr);
 
 // Take what came, send what may be sent. NRS_OK: *ret_reply is the receipt, borrowed until the next
 // call. Errors: NRS_E_AGAIN (go on), NRS_E_IO (no word, or the file cannot be read),

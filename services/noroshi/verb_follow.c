@@ -387,8 +387,8 @@ s_follow(cli_t *cli, int argc, char **argv)
         return status;
     if (argc != 2)
         return cli_usage(cli, "give one TOPIC: reports, enriched, classified or releases/PEER");
-    if (self.count && self.state && !self.kept)
-        return cli_usage(cli, "a copy is whole: --count goes with --state only to show what is --kept");
+    if (self.count && self.state && !self.kept && !self.quiet) // what comes is kept by segments, shown or not
+        return cli_usage(cli, "with --state, --count would keep more than it shows: add --quiet, or show what is --kept");
     self.topic = argv[1];
     char name[32]; // two at a time must not take each other's place
     snprintf(name, sizeof name, "operator-%d", (int)getpid());

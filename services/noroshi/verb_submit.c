@@ -191,8 +191,8 @@ s_by_bytes(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-// Its regular files, in the order of their names' bytes; what is in directories below stays out, as does the
-// hidden, where other programs keep their own.
+// Its regular files, in the order of their names' bytes; what is in directories below stays out, as
+// do hidden files, where other programs keep their own.
 static bool
 s_submit_directory(submit_t *self, const char *path)
 {
@@ -286,7 +286,8 @@ s_connect_instance(submit_t *self)
                         instance->name, instance->submit);
     nrs_problem_t problem = { 0 };
     nrs_bus_options_t bus = { .endpoint = instance->submit };
-    nrs_err_t err = nrs_ask_options(self->plan, instance, &self->keys, &self->server, &problem, &bus);
+    nrs_err_t err =
+        nrs_ask_options(self->plan, instance, &self->keys, &self->server, &problem, &bus);
     return err ? cli_problem(self->cli, err, &problem) : s_open_sender(self, &bus, instance->name);
 }
 
@@ -295,7 +296,8 @@ static cli_exit_t
 s_connect_endpoint(submit_t *self)
 {
     nrs_bus_options_t bus = { .endpoint = self->endpoint };
-    cli_exit_t status = cli_outside(self->cli, self->key, self->server_key, &self->keys, &self->server, &bus);
+    cli_exit_t status =
+        cli_outside(self->cli, self->key, self->server_key, &self->keys, &self->server, &bus);
     return status == CLI_GOOD ? s_open_sender(self, &bus, self->endpoint) : status;
 }
 

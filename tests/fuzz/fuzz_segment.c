@@ -44,9 +44,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(sealed, data, size);
     s_seal(sealed, size);
     if (nrs_segment_open(nrs_bytes(sealed, size), &segment) == NRS_OK) {
-        nrs_place_t before = { segment.head.epoch, segment.head.base, { 0, 0 } }, after = nrs_segment_after(&segment);
+        nrs_place_t before = { segment.head.epoch, segment.head.base, { 0, 0 } },
+                    after = nrs_segment_after(&segment);
         NRS_ASSERT(s_read(&segment) == sum && after.offset > before.offset);
-        NRS_ASSERT(nrs_segment_follows(&segment, &before) == NRS_OK && nrs_segment_follows(&segment, &after) != NRS_OK);
+        NRS_ASSERT(nrs_segment_follows(&segment, &before) == NRS_OK &&
+                   nrs_segment_follows(&segment, &after) != NRS_OK);
     }
     free(sealed);
     return 0;

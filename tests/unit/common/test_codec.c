@@ -97,11 +97,13 @@ s_assert_same(nrs_walk_t *walk, const msgpack_object *object)
         break;
     case MSGPACK_OBJECT_STR:
         assert_int_equal(head.item, NRS_ITEM_STR);
-        assert_true(nrs_bytes_equal(head.bytes, nrs_bytes(object->via.str.ptr, object->via.str.size)));
+        assert_true(
+            nrs_bytes_equal(head.bytes, nrs_bytes(object->via.str.ptr, object->via.str.size)));
         break;
     case MSGPACK_OBJECT_BIN:
         assert_int_equal(head.item, NRS_ITEM_BIN);
-        assert_true(nrs_bytes_equal(head.bytes, nrs_bytes(object->via.bin.ptr, object->via.bin.size)));
+        assert_true(
+            nrs_bytes_equal(head.bytes, nrs_bytes(object->via.bin.ptr, object->via.bin.size)));
         break;
     case MSGPACK_OBJECT_ARRAY:
         assert_int_equal(head.item, NRS_ITEM_ARRAY);
@@ -136,7 +138,8 @@ test_codec_writes_what_msgpack_reads(void **state)
         msgpack_unpacked unpacked;
         msgpack_unpacked_init(&unpacked);
         size_t end = 0;
-        msgpack_unpack_return got = msgpack_unpack_next(&unpacked, (char *)packed.data, packed.size, &end);
+        msgpack_unpack_return got =
+            msgpack_unpack_next(&unpacked, (char *)packed.data, packed.size, &end);
         assert_true(got == MSGPACK_UNPACK_SUCCESS);
         assert_int_equal(end, packed.size);
         nrs_walk_t walk = nrs_walk(nrs_buf_bytes(&packed)), skip = walk;
@@ -187,7 +190,10 @@ test_codec_agrees_with_msgpack_about_any_bytes(void **state)
 
 // --- the walk, case by case ----------------------------------------------------------------------
 
-#define BYTES(text) { (const uint8_t *)text, sizeof text - 1 }
+#define BYTES(text)                                                                                \
+    {                                                                                              \
+        (const uint8_t *)text, sizeof text - 1                                                     \
+    }
 
 static void
 test_walk_reads_heads(void **state)
@@ -203,7 +209,9 @@ test_walk_reads_heads(void **state)
         { BYTES("\xc1"), NRS_ITEM_BAD, 0, 0 }, // reserved
         { BYTES("\xcd\x01"), NRS_ITEM_BAD, 0, 0 },
         { BYTES("\xcf\x01\x02\x03\x04\x05\x06\x07"), NRS_ITEM_BAD, 0, 0 },
-        { BYTES("\xa5" "abcd"), NRS_ITEM_BAD, 0, 0 },
+        { BYTES("\xa5"
+                "abcd"),
+          NRS_ITEM_BAD, 0, 0 },
         { BYTES("\xdb\xff\xff\xff\xff"), NRS_ITEM_BAD, 0, 0 },
         { BYTES("\xc6\xff\xff\xff\xff"), NRS_ITEM_BAD, 0, 0 },
         { BYTES("\xc9\xff\xff\xff\xff\x01"), NRS_ITEM_BAD, 0, 0 },
@@ -234,8 +242,10 @@ test_walk_reads_heads(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         nrs_walk_t walk = nrs_walk(cases[i].bytes);
         nrs_head_t head = nrs_walk_next(&walk);
-        if (head.item != cases[i].item || head.number != cases[i].number || head.bytes.size != cases[i].content)
-            fail_msg("case %zu: item %d, number %llu", i, head.item, (unsigned long long)head.number);
+        if (head.item != cases[i].item || head.number != cases[i].number ||
+            head.bytes.size != cases[i].content)
+            fail_msg("case %zu: item %d, number %llu", i, head.item,
+                     (unsigned long long)head.number);
         if (head.item == NRS_ITEM_BAD)
             assert_ptr_equal(walk.at, cases[i].bytes.data); // unmoved
     }
@@ -261,7 +271,11 @@ static void
 test_walk_refuses_other_types_and_limits_unmoved(void **state)
 {
     (void)state;
-    static const nrs_bytes_t items[] = { BYTES("\x05"), BYTES("\xa3" "abc"), BYTES("\xc4\x03" "abc"),
+    static const nrs_bytes_t items[] = { BYTES("\x05"),
+                                         BYTES("\xa3"
+                                               "abc"),
+                                         BYTES("\xc4\x03"
+                                               "abc"),
                                          BYTES("\x93\x01\x02\x03"), BYTES("\xc0") };
     for (size_t i = 0; i < sizeof items / sizeof items[0]; i++) {
         uint64_t number = 99;

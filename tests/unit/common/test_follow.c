@@ -64,8 +64,10 @@ s_assert_same(const nrs_follow_message_t *a, const nrs_follow_message_t *b)
     assert_int_equal(a->lane_count, b->lane_count);
     for (size_t i = 0; i < a->lane_count; i++) {
         const nrs_follow_lane_t *x = &a->lanes[i], *y = &b->lanes[i];
-        assert_true(x->lane == y->lane && x->place.epoch == y->place.epoch && x->place.offset == y->place.offset);
-        assert_true(x->place.chain.low == y->place.chain.low && x->place.chain.high == y->place.chain.high);
+        assert_true(x->lane == y->lane && x->place.epoch == y->place.epoch &&
+                    x->place.offset == y->place.offset);
+        assert_true(x->place.chain.low == y->place.chain.low &&
+                    x->place.chain.high == y->place.chain.high);
         assert_true(x->settled == y->settled && x->first == y->first && x->next == y->next);
     }
 }
@@ -107,7 +109,10 @@ test_follow_refuses_every_truncation_and_more_bytes(void **state)
     nrs_buf_free(&frame);
 }
 
-#define BYTES(text) { (const uint8_t *)text, sizeof text - 1 }
+#define BYTES(text)                                                                                \
+    {                                                                                              \
+        (const uint8_t *)text, sizeof text - 1                                                     \
+    }
 
 static void
 test_follow_refuses_what_is_not_in_the_protocol(void **state)
@@ -117,22 +122,26 @@ test_follow_refuses_what_is_not_in_the_protocol(void **state)
         nrs_bytes_t frame;
         nrs_err_t err;
     } cases[] = {
-        { BYTES("\x92\x03\x05"), NRS_OK },                          // CLOSE
-        { BYTES("\x92\x00\x05"), NRS_E_FORMAT },                    // no such verb
+        { BYTES("\x92\x03\x05"), NRS_OK },       // CLOSE
+        { BYTES("\x92\x00\x05"), NRS_E_FORMAT }, // no such verb
         { BYTES("\x92\x08\x05"), NRS_E_FORMAT },
-        { BYTES("\x93\x03\x05\x05"), NRS_E_FORMAT },                // too many items
-        { BYTES("\x92\x03\xff"), NRS_E_FORMAT },                    // negative session
+        { BYTES("\x93\x03\x05\x05"), NRS_E_FORMAT }, // too many items
+        { BYTES("\x92\x03\xff"), NRS_E_FORMAT },     // negative session
         { BYTES("\x92\xa1\x03\x05"), NRS_E_FORMAT },
-        { BYTES("\x93\x01\x02\xc0"), NRS_E_VERSION },               // OPEN of version 2, whatever follows
+        { BYTES("\x93\x01\x02\xc0"), NRS_E_VERSION }, // OPEN of version 2, whatever follows
         { BYTES("\x9b\x01\x02\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0\xc0"), NRS_E_VERSION },
         { BYTES("\x93\x01\x01\xc0"), NRS_E_FORMAT },
-        { BYTES("\x93\x06\x05\x91\x93\x3f\x01\x02"), NRS_OK },      // HEAD of lane 63
+        { BYTES("\x93\x06\x05\x91\x93\x3f\x01\x02"), NRS_OK },       // HEAD of lane 63
         { BYTES("\x93\x06\x05\x91\x93\x40\x01\x02"), NRS_E_FORMAT }, // lane 64
-        { BYTES("\x93\x06\x05\x92\x93\x01\x01\x02\x93\x01\x01\x02"), NRS_E_FORMAT }, // the same lane twice
+        { BYTES("\x93\x06\x05\x92\x93\x01\x01\x02\x93\x01\x01\x02"),
+          NRS_E_FORMAT }, // the same lane twice
         { BYTES("\x93\x06\x05\x91\x94\x01\x01\x02\x03"), NRS_E_FORMAT },
-        { BYTES("\x93\x06\x05\xdc\x00\x41"), NRS_E_FORMAT },        // 65 lanes
-        { BYTES("\x93\x07\xd9\x21" "abcdefghijabcdefghijabcdefghijabc\xa0"), NRS_E_FORMAT }, // code of 33
-        { BYTES("\x95\x02\x05\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x00\x90"), NRS_E_FORMAT }, // credit of 4 GiB
+        { BYTES("\x93\x06\x05\xdc\x00\x41"), NRS_E_FORMAT }, // 65 lanes
+        { BYTES("\x93\x07\xd9\x21"
+                "abcdefghijabcdefghijabcdefghijabc\xa0"),
+          NRS_E_FORMAT }, // code of 33
+        { BYTES("\x95\x02\x05\xcf\x00\x00\x00\x01\x00\x00\x00\x00\x00\x90"),
+          NRS_E_FORMAT }, // credit of 4 GiB
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         nrs_follow_message_t read;

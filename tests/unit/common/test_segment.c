@@ -23,8 +23,14 @@ static nrs_segment_head_t
 s_head(void)
 {
     return (nrs_segment_head_t){
-        .stream = nrs_segment_stream("live", "reports"), .instance = 3, .lane = 5, .epoch = 7, .base = 100,
-        .first_ms = 1700000000000, .last_ms = 1700000000009, .previous = s_previous,
+        .stream = nrs_segment_stream("live", "reports"),
+        .instance = 3,
+        .lane = 5,
+        .epoch = 7,
+        .base = 100,
+        .first_ms = 1700000000000,
+        .last_ms = 1700000000009,
+        .previous = s_previous,
     };
 }
 
@@ -74,7 +80,8 @@ test_segment_reads_back_what_was_built(void **state)
     nrs_segment_t segment;
     assert_int_equal(nrs_segment_open(bytes, &segment), NRS_OK);
     const nrs_segment_head_t *read = &segment.head;
-    assert_true(read->stream == head.stream && read->instance == 3 && read->lane == 5 && read->epoch == 7);
+    assert_true(read->stream == head.stream && read->instance == 3 && read->lane == 5 &&
+                read->epoch == 7);
     assert_true(read->base == 100 && read->span == 3 && read->count == 3 && read->flags == 0);
     assert_true(read->first_ms == head.first_ms && read->last_ms == head.last_ms);
     assert_memory_equal(&read->previous, &s_previous, sizeof s_previous);
@@ -109,9 +116,11 @@ test_segment_sparse_leaves_offsets_out(void **state)
     assert_int_equal(offset, 107);
     nrs_place_t after = nrs_segment_after(&segment);
     assert_int_equal(after.offset, 113);
-    assert_true(after.chain.low == 0 && after.chain.high == 0); // its checksum is in nobody's history
+    assert_true(after.chain.low == 0 &&
+                after.chain.high == 0); // its checksum is in nobody's history
     build.span = 9;
-    assert_int_equal(nrs_segment_open(s_write(&build, &head, &room), &segment), NRS_OK); // nothing passed
+    assert_int_equal(nrs_segment_open(s_write(&build, &head, &room), &segment),
+                     NRS_OK); // nothing passed
     s_assert_sane(&segment);
     assert_int_equal(segment.head.count, 0);
     nrs_segment_build_free(&build);
@@ -209,7 +218,8 @@ test_segment_peeked_at_reads_nothing_outside(void **state)
     for (int round = 0; round < 20000; round++) {
         memcpy(exact, bytes.data, bytes.size);
         for (int i = 0; i < 3; i++)
-            exact[96 + 16 + scratch_random(&seed) % 64] = (uint8_t)(scratch_random(&seed) >> (scratch_random(&seed) % 64));
+            exact[96 + 16 + scratch_random(&seed) % 64] =
+                (uint8_t)(scratch_random(&seed) >> (scratch_random(&seed) % 64));
         nrs_segment_t segment;
         assert_int_equal(nrs_segment_peek(nrs_bytes(exact, bytes.size), &segment), NRS_OK);
         for (uint32_t i = 0; i < segment.head.count; i++) {

@@ -44,7 +44,9 @@ s_open(s_table_t *self)
     if (nrs_store_open(&store, &problem, &self->store))
         fail_msg("%s", problem.text);
     nrs_state_options_t options = {
-        .name = "t", .value_bytes = sizeof(s_value_t), .memory_bytes = self->memory_bytes,
+        .name = "t",
+        .value_bytes = sizeof(s_value_t),
+        .memory_bytes = self->memory_bytes,
     };
     assert_int_equal(nrs_state_open(self->store, &options, &self->state), NRS_OK);
 }
@@ -72,7 +74,8 @@ s_assert_key(s_table_t *self, nrs_txn_t *txn, uint64_t i, bool crowd)
     memcpy(&found, value, sizeof found);
     if (found.number != self->model[i] || found.key != i)
         fail_msg("key %llu holds %llu of key %llu, not %llu", (unsigned long long)i,
-                 (unsigned long long)found.number, (unsigned long long)found.key, (unsigned long long)self->model[i]);
+                 (unsigned long long)found.number, (unsigned long long)found.key,
+                 (unsigned long long)self->model[i]);
 }
 
 // The whole table is what the model says, and it knows how many keys it has.
@@ -153,11 +156,11 @@ test_state_is_a_map_through_saves_and_reopens(void **state)
         uint64_t keys;
         bool crowd;
     } cases[] = {
-        { "one-bucket", 1, 40, 200, false },       // eviction and folding at each turn
+        { "one-bucket", 1, 40, 200, false }, // eviction and folding at each turn
         { "few-buckets", 4096, 100, KEYS, false },
-        { "crowded", 8192, 100, 400, true },       // all keys in a few buckets
-        { "few-keys", 2048, 30, 10, false },       // the same keys over and over: deltas grow, not keys
-        { "roomy", 1 << 20, 300, KEYS, false },    // never more than memory holds
+        { "crowded", 8192, 100, 400, true }, // all keys in a few buckets
+        { "few-keys", 2048, 30, 10, false }, // the same keys over and over: deltas grow, not keys
+        { "roomy", 1 << 20, 300, KEYS, false }, // never more than memory holds
     };
     for (size_t c = 0; c < sizeof cases / sizeof cases[0]; c++) {
         static s_table_t self;

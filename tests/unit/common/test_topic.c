@@ -49,8 +49,13 @@ static nrs_topic_options_t
 s_options(void)
 {
     return (nrs_topic_options_t){
-        .realm = "live", .name = "reports", .instance = 2, .lanes = LANES, .epoch = EPOCH,
-        .replay_bytes = 1 << 20, .replay_ms = 1000000,
+        .realm = "live",
+        .name = "reports",
+        .instance = 2,
+        .lanes = LANES,
+        .epoch = EPOCH,
+        .replay_bytes = 1 << 20,
+        .replay_ms = 1000000,
     };
 }
 
@@ -90,7 +95,8 @@ s_assert_sane(s_log_t *self)
         assert_true(state->first <= state->next);
         while (place.offset < state->next) {
             nrs_segment_t segment;
-            assert_int_equal(nrs_topic_fetch(self->topic, self->txn, lane, place.offset, &bytes), NRS_OK);
+            assert_int_equal(nrs_topic_fetch(self->topic, self->txn, lane, place.offset, &bytes),
+                             NRS_OK);
             assert_int_equal(nrs_segment_open(bytes, &segment), NRS_OK);
             assert_int_equal(nrs_segment_follows(&segment, &place), NRS_OK);
             assert_int_equal(segment.head.lane, lane);
@@ -102,25 +108,34 @@ s_assert_sane(s_log_t *self)
         assert_true(bytes_sum == state->bytes);
         if (state->bytes)
             assert_memory_equal(&place.chain, &state->chain, sizeof place.chain);
-        assert_int_equal(nrs_topic_fetch(self->topic, self->txn, lane, state->next, &bytes), NRS_E_ABSENT);
+        assert_int_equal(nrs_topic_fetch(self->topic, self->txn, lane, state->next, &bytes),
+                         NRS_E_ABSENT);
         if (state->first > 0)
-            assert_int_equal(nrs_topic_fetch(self->topic, self->txn, lane, state->first - 1, &bytes), NRS_E_ABSENT);
+            assert_int_equal(
+                nrs_topic_fetch(self->topic, self->txn, lane, state->first - 1, &bytes),
+                NRS_E_ABSENT);
     }
 }
 
 // Append one segment of `count` events from the origin position (instance, epoch, offset) on.
 static void
-s_append_from(s_log_t *self, uint16_t lane, uint32_t count, uint16_t instance, uint32_t epoch, uint64_t offset)
+s_append_from(s_log_t *self, uint16_t lane, uint32_t count, uint16_t instance, uint32_t epoch,
+              uint64_t offset)
 {
     for (uint32_t i = 0; i < count; i++) {
         nrs_origin_t origin = {
-            .instance = instance, .lane = lane, .epoch = epoch, .offset = offset + i, .kind = NRS_KIND_URL,
+            .instance = instance,
+            .lane = lane,
+            .epoch = epoch,
+            .offset = offset + i,
+            .kind = NRS_KIND_URL,
         };
         size_t before = self->build.payload.size;
         nrs_event_begin(&self->build.payload, &origin);
         nrs_segment_build_added(&self->build, before, 0);
     }
-    assert_int_equal(nrs_topic_append(self->topic, self->txn, lane, &self->build, self->now_ms), NRS_OK);
+    assert_int_equal(nrs_topic_append(self->topic, self->txn, lane, &self->build, self->now_ms),
+                     NRS_OK);
     s_assert_sane(self);
 }
 
@@ -169,7 +184,8 @@ s_story_fetch(bool stored)
         assert_int_equal(segment.head.instance, 2);
     }
     nrs_bytes_t bytes;
-    assert_int_equal(nrs_topic_fetch(self.topic, self.txn, 0, 0, &bytes), NRS_E_ABSENT); // nothing in that lane
+    assert_int_equal(nrs_topic_fetch(self.topic, self.txn, 0, 0, &bytes),
+                     NRS_E_ABSENT); // nothing in that lane
     assert_int_equal(nrs_topic_lane(self.topic, 2)->next, 5);
     assert_int_equal(nrs_topic_lane(self.topic, 0)->epoch, EPOCH);
     s_close(&self);
@@ -195,7 +211,8 @@ s_story_time(bool stored)
     } cases[] = { { 0, 0 },    { 100, 0 },  { 101, 10 }, { 200, 10 }, { 201, 30 },
                   { 300, 30 }, { 499, 40 }, { 500, 40 }, { 501, 50 } };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        assert_int_equal(nrs_topic_seek_time(self.topic, self.txn, 1, cases[i].time, &offset), NRS_OK);
+        assert_int_equal(nrs_topic_seek_time(self.topic, self.txn, 1, cases[i].time, &offset),
+                         NRS_OK);
         assert_int_equal(offset, cases[i].offset);
     }
     s_close(&self);
@@ -206,10 +223,11 @@ s_assert_found(s_log_t *self, uint16_t instance, uint32_t epoch, uint64_t offset
 {
     uint64_t found = 0;
     nrs_bytes_t event;
-    nrs_err_t err = nrs_topic_find(self->topic, self->txn, 1, instance, epoch, offset, &found, &event);
+    nrs_err_t err =
+        nrs_topic_find(self->topic, self->txn, 1, instance, epoch, offset, &found, &event);
     if (err != (at < 0 ? NRS_E_ABSENT : NRS_OK) || (at >= 0 && found != (uint64_t)at))
-        fail_msg("%u/%u@%llu: %s, %llu", instance, epoch, (unsigned long long)offset, nrs_err_name(err),
-                 (unsigned long long)found);
+        fail_msg("%u/%u@%llu: %s, %llu", instance, epoch, (unsigned long long)offset,
+                 nrs_err_name(err), (unsigned long long)found);
     nrs_origin_place_t place;
     if (!err)
         assert_true(nrs_event_place(event, &place) == NRS_OK && place.offset == offset);
@@ -257,10 +275,10 @@ s_story_trim(bool stored)
     assert_int_equal(s_first_after_trim(&self, 1, 100), 0);
     assert_int_equal(s_ack(&self, "enrich", 1, EPOCH, 25), NRS_OK);
     assert_int_equal(s_ack(&self, "enrich", 2, EPOCH, 25), NRS_OK);
-    assert_int_equal(s_first_after_trim(&self, 1, 100), 0);           // "copy" has nothing yet
-    assert_int_equal(nrs_topic_lane(self.topic, 2)->first, 20);       // whole segments only
+    assert_int_equal(s_first_after_trim(&self, 1, 100), 0);     // "copy" has nothing yet
+    assert_int_equal(nrs_topic_lane(self.topic, 2)->first, 20); // whole segments only
     assert_int_equal(s_ack(&self, "copy", 1, EPOCH, 40), NRS_OK);
-    assert_int_equal(s_first_after_trim(&self, 1, 1), 10);            // one at a time when told so
+    assert_int_equal(s_first_after_trim(&self, 1, 1), 10); // one at a time when told so
     assert_int_equal(s_first_after_trim(&self, 1, 100), 20);
     nrs_topic_follower_info_t info;
     assert_int_equal(nrs_topic_follower_count(self.topic), 2);
@@ -270,7 +288,8 @@ s_story_trim(bool stored)
     nrs_topic_follower(self.topic, 1, &info);
     assert_int_equal(info.lag, 0);
     assert_int_equal(s_ack(&self, "enrich", 1, EPOCH, 40), NRS_OK);
-    assert_int_equal(s_first_after_trim(&self, 1, 100), 40); // empty again, and goes on where it was
+    assert_int_equal(s_first_after_trim(&self, 1, 100),
+                     40); // empty again, and goes on where it was
     s_append(&self, 1, 1);
     assert_int_equal(nrs_topic_lane(self.topic, 1)->next, 41);
     s_close(&self);
@@ -336,13 +355,11 @@ s_story_acknowledge(bool stored)
         nrs_err_t err;
         uint64_t lag; // afterwards
     } cases[] = {
-        { EPOCH - 1, 5, NRS_OK, 10 },      // of an earlier epoch: says nothing about this one
-        { EPOCH, 4, NRS_OK, 6 },
-        { EPOCH, 3, NRS_OK, 6 },           // never back
-        { EPOCH, 11, NRS_E_REWOUND, 6 },   // more than there is
-        { EPOCH + 1, 9, NRS_OK, 6 },       // an epoch that never was
-        { EPOCH, 10, NRS_OK, 0 },
-        { EPOCH - 1, 10, NRS_OK, 0 },
+        { EPOCH - 1, 5, NRS_OK, 10 }, // of an earlier epoch: says nothing about this one
+        { EPOCH, 4, NRS_OK, 6 },         { EPOCH, 3, NRS_OK, 6 }, // never back
+        { EPOCH, 11, NRS_E_REWOUND, 6 },                          // more than there is
+        { EPOCH + 1, 9, NRS_OK, 6 },                              // an epoch that never was
+        { EPOCH, 10, NRS_OK, 0 },        { EPOCH - 1, 10, NRS_OK, 0 },
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         nrs_topic_follower_info_t info;
@@ -370,7 +387,8 @@ s_story_followers(bool stored)
         assert_int_equal(nrs_topic_register(self.topic, self.txn, name, 1), NRS_OK);
     }
     assert_int_equal(nrs_topic_register(self.topic, self.txn, "one more", 1), NRS_E_LIMIT);
-    assert_int_equal(nrs_topic_register(self.topic, self.txn, "f3", 3), NRS_OK); // who is there may come again
+    assert_int_equal(nrs_topic_register(self.topic, self.txn, "f3", 3),
+                     NRS_OK); // who is there may come again
     assert_int_equal(nrs_topic_follower_count(self.topic), NRS_TOPIC_FOLLOWERS_MAX);
     memset(name, 'x', sizeof name - 1);
     name[sizeof name - 1] = 0;
@@ -383,8 +401,8 @@ test_topic_tells_the_same_story_stored_and_in_memory(void **state)
 {
     (void)state;
     static void (*const stories[])(bool stored) = {
-        s_story_fetch, s_story_time, s_story_find, s_story_trim, s_story_replay, s_story_backlog,
-        s_story_acknowledge, s_story_followers,
+        s_story_fetch,  s_story_time,    s_story_find,        s_story_trim,
+        s_story_replay, s_story_backlog, s_story_acknowledge, s_story_followers,
     };
     for (size_t i = 0; i < sizeof stories / sizeof stories[0]; i++) {
         stories[i](false);

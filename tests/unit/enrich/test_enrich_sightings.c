@@ -139,7 +139,7 @@ test_sightings_let_pass_whole_what_is_given_under_more_open_terms(void **state)
     } reports[] = {
         { NRS_TLP_AMBER, NRS_ONWARD_DENY, false }, // the first
         { NRS_TLP_AMBER, NRS_ONWARD_DENY, true },
-        { NRS_TLP_RED, NRS_ONWARD_DENY, true },    // narrower
+        { NRS_TLP_RED, NRS_ONWARD_DENY, true }, // narrower
         { 0, 0, true },
         { NRS_TLP_GREEN, NRS_ONWARD_DENY, false }, // another label: more may have it
         { NRS_TLP_AMBER, NRS_ONWARD_DENY, true },  // as the first

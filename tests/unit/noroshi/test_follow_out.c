@@ -24,7 +24,9 @@ static int
 s_setup(void **state)
 {
     desk_t *self = nrs_new0(desk_t);
-    self->options = (follow_out_options_t){ .form = FOLLOW_JSON, .realm = "live", .centre = "C", .topic = "enriched" };
+    self->options = (follow_out_options_t){
+        .form = FOLLOW_JSON, .realm = "live", .centre = "C", .topic = "enriched"
+    };
     self->place = (nrs_place_t){ .epoch = 7, .offset = 100 };
     *state = self;
     return 0;
@@ -62,8 +64,8 @@ s_put(desk_t *self)
 {
     if (!self->out)
         self->out = follow_out_new(&self->options);
-    nrs_segment_t segment =
-        segments_end(&self->build, nrs_segment_stream("live", "enriched"), 2, &self->place, &self->room);
+    nrs_segment_t segment = segments_end(&self->build, nrs_segment_stream("live", "enriched"), 2,
+                                         &self->place, &self->room);
     return follow_out_segment(self->out, &segment);
 }
 
@@ -108,7 +110,8 @@ test_follow_prints_an_event_a_line_with_its_place(void **state)
     assert_int_equal(s_put(self), NRS_OK);
     const char *text = s_end(self);
     assert_int_equal(s_lines(text), 2);
-    static const char first[] = "{\"topic\":\"enriched\",\"lane\":2,\"epoch\":7,\"offset\":100,\"event\":{";
+    static const char first[] =
+        "{\"topic\":\"enriched\",\"lane\":2,\"epoch\":7,\"offset\":100,\"event\":{";
     assert_memory_equal(text, first, sizeof first - 1);
     assert_non_null(strstr(text, "\"a.example\""));
     assert_non_null(strstr(text, "\"offset\":101"));

@@ -5,12 +5,13 @@
 
 #include <cmocka.h>
 
+#include "common/plan.h"
 #include "services/noroshi/mirror.h"
 #include "tests/fixtures/scratch.h"
 #include "tests/fixtures/segments.h"
 
 typedef struct desk {
-    char path[64];
+    char path[128];
     uint64_t stream;
     mirror_t *mirror;
     nrs_segment_build_t build;
@@ -75,8 +76,8 @@ s_note(void *me, const nrs_segment_t *segment)
 {
     desk_t *self = me;
     const nrs_segment_head_t *head = &segment->head;
-    nrs_buf_printf(&self->walked, "%u/%u/%llu+%u ", head->lane, head->epoch, (unsigned long long)head->base,
-                   head->count);
+    nrs_buf_printf(&self->walked, "%u/%u/%llu+%u ", head->lane, head->epoch,
+                   (unsigned long long)head->base, head->count);
     return NRS_OK;
 }
 
@@ -160,11 +161,14 @@ test_mirror_refuses_the_copy_of_another_topic(void **state)
     mirror_t *other = NULL;
     s_open(self, MIRROR_KEEP);
     mirror_destroy(&self->mirror);
-    const uint64_t streams[] = { nrs_segment_stream("live", "classified"), nrs_segment_stream("drill", "enriched") };
+    const uint64_t streams[] = { nrs_segment_stream("live", "classified"),
+                                 nrs_segment_stream("drill", "enriched") };
     for (size_t i = 0; i < sizeof streams / sizeof *streams; i++) {
-        assert_int_equal(mirror_open(self->path, streams[i], MIRROR_KEEP, &problem, &other), NRS_E_CONFIG);
+        assert_int_equal(mirror_open(self->path, streams[i], MIRROR_KEEP, &problem, &other),
+                         NRS_E_CONFIG);
         assert_non_null(strstr(problem.text, "another topic"));
-        assert_int_equal(mirror_open(self->path, streams[i], MIRROR_READ, &problem, &other), NRS_E_CONFIG);
+        assert_int_equal(mirror_open(self->path, streams[i], MIRROR_READ, &problem, &other),
+                         NRS_E_CONFIG);
     }
     assert_null(other);
     s_open(self, MIRROR_READ);
@@ -175,7 +179,8 @@ test_mirror_that_was_never_kept_is_not_made_by_a_reader(void **state)
 {
     desk_t *self = *state;
     nrs_problem_t problem = { 0 };
-    assert_int_not_equal(mirror_open(self->path, self->stream, MIRROR_READ, &problem, &self->mirror), NRS_OK);
+    assert_int_not_equal(
+        mirror_open(self->path, self->stream, MIRROR_READ, &problem, &self->mirror), NRS_OK);
     assert_true(problem.text[0]);
     assert_int_not_equal(access(self->path, F_OK), 0);
 }
@@ -235,7 +240,8 @@ test_mirror_finds_a_segment_of_another_history(void **state)
     s_keep(self, "enrich-1", 0, &place, 1);
     s_keep(self, "enrich-1", 0, &place, 1);
     assert_int_equal(mirror_commit(self->mirror), NRS_OK);
-    segments_add(&self->build, NRS_KIND_DOMAIN, "good.example", NRS_TLP_GREEN); // whole, but behind another one
+    segments_add(&self->build, NRS_KIND_DOMAIN, "good.example",
+                 NRS_TLP_GREEN); // whole, but behind another one
     nrs_segment_t segment = segments_end(&self->build, self->stream, 0, &other, &self->room);
     s_overwrite(self, 0, 1, segment.bytes);
     s_assert_damaged(self, "0/7/0+1 ");

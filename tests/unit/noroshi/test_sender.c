@@ -1,4 +1,5 @@
-// Files on their way to an ingest that is played here: one that restarts, falls silent, or wants it all again.
+// Files on their way to an ingest that is played here: one that restarts, falls silent, or wants it
+// all again.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -87,8 +88,8 @@ s_open(desk_t *self)
                                  .me = self };
     s_bind(self);
     assert_int_equal(sender_open(&options, &self->problem, &self->sender), NRS_OK);
-    assert_int_equal(sender_begin(self->sender, self->fd, "file", "file", self->now_ms, &self->problem),
-                     NRS_OK);
+    assert_int_equal(
+        sender_begin(self->sender, self->fd, "file", "file", self->now_ms, &self->problem), NRS_OK);
 }
 
 // --- as an ingest --------------------------------------------------------------------------------
@@ -99,7 +100,8 @@ s_take(desk_t *self)
     nrs_wait_t item = { .bus = self->ingest };
     assert_int_equal(nrs_bus_wait(&item, 1, PATIENCE_MS), 1);
     assert_int_equal(nrs_bus_recv(self->ingest, &self->in), NRS_OK);
-    assert_int_equal(nrs_submit_decode_request(nrs_message_frame(&self->in, 1), &self->request), NRS_OK);
+    assert_int_equal(nrs_submit_decode_request(nrs_message_frame(&self->in, 1), &self->request),
+                     NRS_OK);
     return self->request.verb;
 }
 
@@ -140,8 +142,10 @@ s_grant(desk_t *self, uint64_t credit)
 static void
 s_give_receipt(desk_t *self)
 {
-    s_answer(self, (nrs_submit_reply_t){
-                       .verb = NRS_SUBMIT_RECEIPT, .state = NRS_SUBMIT_DONE, .accepted = 5, .bytes = FILE_BYTES });
+    s_answer(self, (nrs_submit_reply_t){ .verb = NRS_SUBMIT_RECEIPT,
+                                         .state = NRS_SUBMIT_DONE,
+                                         .accepted = 5,
+                                         .bytes = FILE_BYTES });
 }
 
 static void
@@ -241,8 +245,10 @@ test_sender_starts_over_when_ingest_restarts(void **state)
     s_step_until_sent(self, 2 * SENDER_PIECE_BYTES);
     s_restart(self);
     assert_int_equal(s_step_until_told(self), NRS_E_AGAIN);
-    assert_string_equal(self->told, "the connection was lost: file is sent to ingest-1 again from its start; what was "
-                                    "taken counts as known");
+    assert_string_equal(
+        self->told,
+        "the connection was lost: file is sent to ingest-1 again from its start; what was "
+        "taken counts as known");
     s_finish(self);
     assert_memory_equal(self->request.id, id, sizeof id);
 }
@@ -345,9 +351,10 @@ test_sender_begins_again_after_silence_and_gives_up_in_the_end(void **state)
     assert_int_equal(s_take(self), NRS_SUBMIT_BEGIN);
     assert_int_equal(s_pass(self, 2 * SENDER_SILENCE_MS - 1), NRS_E_AGAIN);
     assert_int_equal(s_pass(self, 1), NRS_E_AGAIN);
-    assert_string_equal(self->told,
-                        "no word for 20 s: file is sent to ingest-1 again from its start; what was taken "
-                        "counts as known");
+    assert_string_equal(
+        self->told,
+        "no word for 20 s: file is sent to ingest-1 again from its start; what was taken "
+        "counts as known");
     assert_int_equal(s_take(self), NRS_SUBMIT_BEGIN);
     assert_int_equal(s_pass(self, 3 * SENDER_SILENCE_MS), NRS_E_IO);
     assert_non_null(strstr(self->problem.text, "no word from ingest-1"));
