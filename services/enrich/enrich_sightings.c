@@ -1,8 +1,7 @@
 // A value of the table "sightings", 64 bytes, little-endian, by position:
 //
 //      0  u8       version, 1
-//      1  u8       least restrictive TLP label under which it passed whole
-//      2  u8       most open condition for third parties under which it passed whole
+//      1  u16      terms under which it passed whole: bit 3 * (label - 1) + (condition - 1) for each pair
 //      3  u8       zero
 //      4  u32      count of reports; stays at its largest number
 //      8  u64      first observed
@@ -25,7 +24,7 @@
 #include <stdlib.h>
 
 enum { VERSION = 1, VALUE_BYTES = 64, SEED_BYTES = 9 };
-enum { AT_TLP = 1, AT_ONWARD = 2, AT_COUNT = 4, AT_FIRST = 8, AT_LAST = 16, AT_WHOLE = 24, AT_ID = 32, AT_REPORTERS = 48 };
+enum { AT_TERMS = 1, AT_COUNT = 4, AT_FIRST = 8, AT_LAST = 16, AT_WHOLE = 24, AT_ID = 32, AT_REPORTERS = 48 };
 enum { MEMBERS_MAX = 65536, ID_BYTES_MAX = 64 };
 
 #define MEMBER_PREFIX "member/"
@@ -207,25 +206,31 @@ s_key(const enrich_sightings_t *self, uint64_t kind, nrs_bytes_t value,
     nrs_put_be64(key + 8, hash.low);
 }
 
-// What is absent counts as the narrowest: red, deny.
-static uint8_t
+// What is absent, or a word of a newer version, counts as the narrowest: red, deny.
+static unsigned
 s_tlp(const enrich_report_t *report)
 {
-    return (uint8_t)(report->tlp ? report->tlp : NRS_TLP_RED);
+    return report->tlp && report->tlp <= NRS_TLP_RED ? (unsigned)report->tlp : NRS_TLP_RED;
 }
 
-static uint8_t
+static unsigned
 s_onward(const enrich_report_t *report)
 {
-    return (uint8_t)(report->onward ? report->onward : NRS_ONWARD_DENY);
+    return report->onward && report->onward <= NRS_ONWARD_ALLOW ? (unsigned)report->onward : NRS_ONWARD_DENY;
+}
+
+// The bit of a pair of terms.
+static unsigned
+s_term(unsigned tlp, unsigned onward)
+{
+    return 3 * (tlp - 1) + (onward - 1);
 }
 
 static void
 s_first(uint8_t *value, const enrich_report_t *report)
 {
     value[0] = VERSION;
-    value[AT_TLP] = s_tlp(report);
-    value[AT_ONWARD] = s_onward(report);
+    nrs_put_le16(value + AT_TERMS, (uint16_t)(1u << s_term(s_tlp(report), s_onward(report))));
     nrs_put_le64(value + AT_FIRST, report->observed_at);
     nrs_put_le64(value + AT_LAST, report->observed_at);
     nrs_put_le64(value + AT_WHOLE, report->received_at);
@@ -242,16 +247,17 @@ s_again(uint8_t *value, const enrich_report_t *report)
         nrs_put_le64(value + AT_LAST, report->observed_at);
 }
 
-// Is it given under more open terms than any before? Then some recipient may have it who could not have the first.
+// Is it given under terms that none before was as open as? Then some recipient may have it who could not have those.
 static bool
 s_opens(uint8_t *value, const enrich_report_t *report)
 {
-    bool opens = s_tlp(report) < value[AT_TLP] || s_onward(report) > value[AT_ONWARD];
-    if (s_tlp(report) < value[AT_TLP])
-        value[AT_TLP] = s_tlp(report);
-    if (s_onward(report) > value[AT_ONWARD])
-        value[AT_ONWARD] = s_onward(report);
-    return opens;
+    uint16_t terms = nrs_get_le16(value + AT_TERMS);
+    for (unsigned tlp = NRS_TLP_CLEAR; tlp <= s_tlp(report); tlp++)
+        for (unsigned onward = s_onward(report); onward <= NRS_ONWARD_ALLOW; onward++)
+            if (terms >> s_term(tlp, onward) & 1)
+                return false;
+    nrs_put_le16(value + AT_TERMS, (uint16_t)(terms | 1u << s_term(s_tlp(report), s_onward(report))));
+    return true;
 }
 
 // Did it pass whole so shortly ago, under terms as open as these, that this is a repeat? If not, it passes whole now.

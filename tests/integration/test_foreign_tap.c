@@ -97,7 +97,7 @@ s_converse(nrs_tap_t *tap, const char *arguments)
 {
     char command[1024];
     nrs_wait_t item = { .bus = nrs_tap_bus(tap) };
-    snprintf(command, sizeof command, "/usr/bin/python3 %s/tests/integration/foreign_tap.py %s",
+    snprintf(command, sizeof command, "/usr/bin/python3 '%s/tests/integration/foreign_tap.py' %s",
              NOROSHI_SOURCE_DIR, arguments);
     FILE *client = popen(command, "r");
     assert_non_null(client);

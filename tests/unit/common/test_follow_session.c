@@ -7,6 +7,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "common/follow.h"
 #include "tests/fixtures/follow_line.h"
 
 // --- stories -------------------------------------------------------------------------------------

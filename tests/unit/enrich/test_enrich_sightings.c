@@ -146,6 +146,7 @@ test_sightings_let_pass_whole_what_is_given_under_more_open_terms(void **state)
         { NRS_TLP_RED, NRS_ONWARD_ASK, false },    // another condition
         { NRS_TLP_RED, NRS_ONWARD_ALLOW, false },
         { NRS_TLP_GREEN, NRS_ONWARD_DENY, true },
+        { NRS_TLP_GREEN, NRS_ONWARD_ALLOW, false }, // each was as open before, but not the pair
         { NRS_TLP_CLEAR, NRS_ONWARD_ALLOW, false },
         { NRS_TLP_CLEAR, NRS_ONWARD_ALLOW, true }, // nothing is more open
     };
