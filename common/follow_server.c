@@ -1,57 +1,11 @@
-#include "common/follow_server.h"
+#include "common/follow_server_part.h"
 
-#include "common/event.h"
-#include "common/expr.h"
-#include "common/follow.h"
 #include "common/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    OFFERS_MAX = 128,
-    IDENTITY_MAX = 32,                     // ROUTER gives 5 bytes; a peer may choose up to 255: refused
-    SEGMENTS_PER_MESSAGE = NRS_FRAMES_MAX - 2,
-    MESSAGE_BYTES = 1 << 18,               // segments stop being added to a message here
-    STEP_MESSAGES_MAX = 256,               // taken in at one step, so that nobody can hold the loop
-};
-
-typedef struct s_offer {
-    nrs_topic_t *topic;
-    char key[NRS_KEY_TEXT_BYTES]; // "": anyone
-    char name[NRS_FOLLOWER_NAME_MAX + 1];
-} s_offer_t;
-
-typedef struct s_session {
-    uint64_t id;
-    uint8_t identity[IDENTITY_MAX];
-    size_t identity_bytes;
-    char user[NRS_USER_BYTES_MAX];
-    char follower[NRS_FOLLOWER_NAME_MAX + 1];
-    nrs_topic_t *topic;
-    uint64_t lanes;                 // that it follows; one that is found damaged is left out
-    uint64_t opened;                // lanes that it has asked for, and may acknowledge
-    uint64_t next[NRS_LANES_MAX];   // offset to be sent next
-    uint16_t lane_at;               // where the last round stopped
-    uint64_t credit_bytes;
-    uint64_t credit_events;
-    nrs_expr_t *filter;             // owned; NULL: all
-    int64_t heard_ms;               // monotonic
-} s_session_t;
-
-struct nrs_follow_server {
-    nrs_bus_t *bus;
-    nrs_follow_server_options_t options;
-    size_t offer_count;
-    s_offer_t offers[OFFERS_MAX];
-    size_t session_count;
-    s_session_t *sessions[NRS_FOLLOW_SESSIONS_MAX];
-    nrs_buf_t frame;               // scratch for frame 0
-    nrs_segment_build_t filtered;  // scratch for what a filter lets through
-    nrs_buf_t filtered_bytes;
-    uint64_t refused;
-    uint64_t bad_messages;
-};
+enum { STEP_MESSAGES_MAX = 256 }; // taken in at one step, so that nobody can hold the loop
 
 nrs_err_t
 nrs_follow_server_open(nrs_bus_t **bus_p, const nrs_follow_server_options_t *options,
@@ -64,8 +18,8 @@ nrs_follow_server_open(nrs_bus_t **bus_p, const nrs_follow_server_options_t *opt
     return NRS_OK;
 }
 
-static void
-s_session_end(nrs_follow_server_t *self, size_t i)
+void
+nrs_follow_session_end(nrs_follow_server_t *self, size_t i)
 {
     nrs_expr_destroy(&self->sessions[i]->filter);
     free(self->sessions[i]);
@@ -79,7 +33,7 @@ nrs_follow_server_destroy(nrs_follow_server_t **self_p)
     if (!self)
         return;
     while (self->session_count > 0)
-        s_session_end(self, 0);
+        nrs_follow_session_end(self, 0);
     nrs_buf_free(&self->frame);
     nrs_buf_free(&self->filtered_bytes);
     nrs_segment_build_free(&self->filtered);
@@ -97,8 +51,8 @@ nrs_follow_server_bus(nrs_follow_server_t *self)
 void
 nrs_follow_server_offer(nrs_follow_server_t *self, nrs_topic_t *topic, const char *key, const char *name)
 {
-    NRS_ASSERT(self->offer_count < OFFERS_MAX);
-    s_offer_t *offer = &self->offers[self->offer_count++];
+    NRS_ASSERT(self->offer_count < NRS_FOLLOW_OFFERS_MAX);
+    nrs_follow_offer_t *offer = &self->offers[self->offer_count++];
     offer->topic = topic;
     snprintf(offer->key, sizeof offer->key, "%s", key ? key : "");
     snprintf(offer->name, sizeof offer->name, "%s", name ? name : "");
@@ -119,8 +73,8 @@ s_send(nrs_follow_server_t *self, nrs_bytes_t identity, const nrs_follow_message
     return err;
 }
 
-static void
-s_refuse(nrs_follow_server_t *self, nrs_bytes_t identity, const char *code, const char *text)
+void
+nrs_follow_refuse(nrs_follow_server_t *self, nrs_bytes_t identity, const char *code, const char *text)
 {
     nrs_follow_message_t message = {
         .verb = NRS_FOLLOW_REFUSED, .code = nrs_text(code), .text = nrs_text(text),
@@ -146,11 +100,11 @@ s_no(s_refusal_t *refusal, const char *code, const char *text)
 }
 
 // A topic that is not there and one that is not for the asker look the same to the asker.
-static const s_offer_t *
+static const nrs_follow_offer_t *
 s_find_offer(const nrs_follow_server_t *self, nrs_bytes_t topic, const char *user)
 {
     for (size_t i = 0; i < self->offer_count; i++) {
-        const s_offer_t *offer = &self->offers[i];
+        const nrs_follow_offer_t *offer = &self->offers[i];
         if (!nrs_bytes_is(topic, nrs_topic_name(offer->topic)))
             continue;
         if (offer->key[0] && strcmp(offer->key, user) != 0) {
@@ -234,18 +188,18 @@ s_compile_filter(nrs_bytes_t filter, nrs_expr_t **ret_filter, s_refusal_t *refus
 // A follower that comes again takes the place of its earlier session. Where that one is on another connection it is told:
 // it may be a second program under the same name.
 static void
-s_end_earlier(nrs_follow_server_t *self, const s_session_t *newer)
+s_end_earlier(nrs_follow_server_t *self, const nrs_follow_session_t *newer)
 {
     nrs_bytes_t now = nrs_bytes(newer->identity, newer->identity_bytes);
     for (size_t i = 0; i < self->session_count;) {
-        const s_session_t *session = self->sessions[i];
+        const nrs_follow_session_t *session = self->sessions[i];
         bool same = session->topic == newer->topic && strcmp(session->follower, newer->follower) == 0 &&
                     strcmp(session->user, newer->user) == 0;
         nrs_bytes_t then = nrs_bytes(session->identity, session->identity_bytes);
         if (same && !nrs_bytes_equal(then, now))
-            s_refuse(self, then, "replaced", "another follower has come under the same name");
+            nrs_follow_refuse(self, then, "replaced", "another follower has come under the same name");
         if (same)
-            s_session_end(self, i);
+            nrs_follow_session_end(self, i);
         else
             i++;
     }
@@ -253,12 +207,12 @@ s_end_earlier(nrs_follow_server_t *self, const s_session_t *newer)
 
 // Fill a session from an OPEN. The message's lanes become those of the answer.
 static bool
-s_session_fill(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_follow_message_t *message, s_session_t *session,
+s_session_fill(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_follow_message_t *message, nrs_follow_session_t *session,
                s_refusal_t *refusal)
 {
     if (!nrs_bytes_is(message->realm, self->options.realm))
         return s_no(refusal, "absent", "there is no such topic here for you");
-    const s_offer_t *offer = s_find_offer(self, message->topic, session->user);
+    const nrs_follow_offer_t *offer = s_find_offer(self, message->topic, session->user);
     if (!offer)
         return s_no(refusal, "absent", "there is no such topic here for you");
     if (message->credit_bytes < NRS_FOLLOW_CREDIT_BYTES_MIN ||
@@ -296,7 +250,7 @@ s_open(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_bytes_t identity, const ch
        nrs_follow_message_t *message)
 {
     s_refusal_t refusal;
-    s_session_t *session = nrs_new0(s_session_t);
+    nrs_follow_session_t *session = nrs_new0(nrs_follow_session_t);
     nrs_world_t *world = self->options.world;
     memcpy(session->identity, identity.data, identity.size);
     session->identity_bytes = identity.size;
@@ -308,7 +262,7 @@ s_open(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_bytes_t identity, const ch
     if (good && self->session_count == NRS_FOLLOW_SESSIONS_MAX)
         good = s_no(&refusal, "busy", "too many followers are connected");
     if (!good) {
-        s_refuse(self, identity, refusal.code, refusal.text);
+        nrs_follow_refuse(self, identity, refusal.code, refusal.text);
         nrs_expr_destroy(&session->filter);
         free(session);
         return;
@@ -324,11 +278,11 @@ s_open(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_bytes_t identity, const ch
 // --- the other messages --------------------------------------------------------------------------
 
 // A session belongs to the key that opened it, and answers go where it was opened.
-static s_session_t *
+static nrs_follow_session_t *
 s_session(const nrs_follow_server_t *self, uint64_t id, nrs_bytes_t identity, const char *user, size_t *ret_i)
 {
     for (size_t i = 0; i < self->session_count; i++) {
-        s_session_t *session = self->sessions[i];
+        nrs_follow_session_t *session = self->sessions[i];
         if (session->id != id)
             continue;
         *ret_i = i;
@@ -346,7 +300,7 @@ s_still_allowed(const nrs_follow_server_t *self, const char *user)
 }
 
 static void
-s_answer_head(nrs_follow_server_t *self, const s_session_t *session, nrs_bytes_t identity)
+s_answer_head(nrs_follow_server_t *self, const nrs_follow_session_t *session, nrs_bytes_t identity)
 {
     nrs_follow_message_t message = { .verb = NRS_FOLLOW_HEAD, .session = session->id };
     for (uint16_t lane = 0; lane < nrs_topic_lanes(session->topic); lane++) {
@@ -360,7 +314,7 @@ s_answer_head(nrs_follow_server_t *self, const s_session_t *session, nrs_bytes_t
 }
 
 static void
-s_more(nrs_follow_server_t *self, nrs_bytes_t identity, s_session_t *session,
+s_more(nrs_follow_server_t *self, nrs_bytes_t identity, nrs_follow_session_t *session,
        const nrs_follow_message_t *message)
 {
     nrs_world_t *world = self->options.world;
@@ -387,7 +341,7 @@ s_take(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_bytes_t identity, const ch
     nrs_follow_message_t message;
     nrs_err_t err = nrs_follow_decode(frame, &message);
     if (err == NRS_E_VERSION) {
-        s_refuse(self, identity, "version", "this server speaks version 1 of follow");
+        nrs_follow_refuse(self, identity, "version", "this server speaks version 1 of follow");
         return;
     }
     bool asks = !err && (message.verb == NRS_FOLLOW_OPEN || message.verb == NRS_FOLLOW_MORE ||
@@ -397,7 +351,7 @@ s_take(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_bytes_t identity, const ch
         return;
     }
     if (!s_still_allowed(self, user)) {
-        s_refuse(self, identity, "denied", "your key is no longer allowed here");
+        nrs_follow_refuse(self, identity, "denied", "your key is no longer allowed here");
         return;
     }
     if (message.verb == NRS_FOLLOW_OPEN) {
@@ -405,13 +359,13 @@ s_take(nrs_follow_server_t *self, nrs_txn_t *txn, nrs_bytes_t identity, const ch
         return;
     }
     size_t i = 0;
-    s_session_t *session = s_session(self, message.session, identity, user, &i);
+    nrs_follow_session_t *session = s_session(self, message.session, identity, user, &i);
     if (!session)
-        s_refuse(self, identity, "session", "open again");
+        nrs_follow_refuse(self, identity, "session", "open again");
     else if (message.verb == NRS_FOLLOW_MORE)
         s_more(self, identity, session, &message);
     else
-        s_session_end(self, i);
+        nrs_follow_session_end(self, i);
 }
 
 static void
@@ -419,10 +373,10 @@ s_forget_silent(nrs_follow_server_t *self)
 {
     int64_t now = self->options.world->mono_ms(self->options.world);
     for (size_t i = 0; i < self->session_count;) {
-        s_session_t *session = self->sessions[i];
+        nrs_follow_session_t *session = self->sessions[i];
         bool gone = now - session->heard_ms > NRS_FOLLOW_SILENCE_MS || !s_still_allowed(self, session->user);
         if (gone)
-            s_session_end(self, i);
+            nrs_follow_session_end(self, i);
         else
             i++;
     }
@@ -440,157 +394,13 @@ nrs_follow_server_step(nrs_follow_server_t *self, nrs_txn_t *txn)
             return err;
         char user[NRS_USER_BYTES_MAX] = "";
         nrs_bytes_t identity = message.count > 0 ? nrs_message_frame(&message, 0) : NRS_NONE;
-        if (err || message.count != 2 || identity.size > IDENTITY_MAX)
+        if (err || message.count != 2 || identity.size > NRS_FOLLOW_IDENTITY_MAX)
             self->bad_messages++;
         else
             s_take(self, txn, identity, nrs_message_user(&message, user), nrs_message_frame(&message, 1));
         nrs_message_clear(&message);
     }
     s_forget_silent(self);
-    return NRS_OK;
-}
-
-// --- serving -------------------------------------------------------------------------------------
-
-// The part of a segment that a filter lets through, as a sparse segment in self->filtered_bytes.
-static nrs_bytes_t
-s_filter(nrs_follow_server_t *self, const s_session_t *session, const nrs_segment_t *segment)
-{
-    nrs_world_t *world = self->options.world;
-    int64_t now_ms = world->now_ms(world);
-    nrs_segment_build_t *build = &self->filtered;
-    uint32_t skipped = 0;
-    for (uint32_t i = 0; i < segment->head.count; i++) {
-        nrs_bytes_t bytes = nrs_segment_event(segment, i, NULL);
-        nrs_event_t event;
-        if (nrs_event_open(bytes, &event) || !nrs_expr_match(session->filter, &event, now_ms)) {
-            skipped++;
-            continue;
-        }
-        size_t before = build->payload.size;
-        nrs_buf_put(&build->payload, bytes.data, bytes.size);
-        nrs_segment_build_added(build, before, skipped);
-        skipped = 0;
-    }
-    build->span += skipped;
-    nrs_segment_head_t head = segment->head;
-    head.flags |= NRS_SEGMENT_SPARSE;
-    nrs_buf_reset(&self->filtered_bytes);
-    size_t size = nrs_segment_build_bytes(build);
-    nrs_segment_build_write(build, &head, nrs_buf_reserve(&self->filtered_bytes, size));
-    return nrs_bytes(self->filtered_bytes.data, size);
-}
-
-// The segment that a session gets next from a lane, verified. NRS_E_CORRUPT: it is not there, or not what was appended.
-static nrs_err_t
-s_stored(const s_session_t *session, nrs_txn_t *txn, uint16_t lane, nrs_segment_t *ret_segment)
-{
-    nrs_bytes_t bytes;
-    nrs_err_t err = nrs_topic_fetch(session->topic, txn, lane, session->next[lane], &bytes);
-    if (err == NRS_E_IO)
-        return err;
-    err = err ? err : nrs_segment_open(bytes, ret_segment);
-    bool fits = !err && ret_segment->head.base == session->next[lane] && ret_segment->head.lane == lane &&
-                ret_segment->head.stream == nrs_topic_stream(session->topic);
-    return fits ? NRS_OK : NRS_E_CORRUPT;
-}
-
-// A lane stops where it is damaged, and says so, here and to the follower; the others go on. Nothing is skipped.
-static void
-s_stop_lane(nrs_follow_server_t *self, s_session_t *session, uint16_t lane)
-{
-    char text[256];
-    snprintf(text, sizeof text, "lane %u is damaged here at offset %llu: scrub this store, or restore it", lane,
-             (unsigned long long)session->next[lane]);
-    nrs_log_error("follow.damaged", F_STR("topic", nrs_topic_name(session->topic)), F_U64("lane", lane),
-                  F_U64("offset", session->next[lane]), F_STR("follower", session->follower));
-    session->lanes &= ~(UINT64_C(1) << lane);
-    s_refuse(self, nrs_bytes(session->identity, session->identity_bytes), "corrupt", text);
-}
-
-// Put the lane's next segment into the message. NRS_E_AGAIN: nothing there, or no credit for it.
-static nrs_err_t
-s_add_segment(nrs_follow_server_t *self, nrs_txn_t *txn, s_session_t *session, uint16_t lane,
-              nrs_message_t *message, size_t *bytes)
-{
-    const nrs_lane_t *state = nrs_topic_lane(session->topic, lane);
-    if (!(session->lanes >> lane & 1) || session->next[lane] >= state->next)
-        return NRS_E_AGAIN;
-    if (session->next[lane] < state->first)
-        return NRS_E_REWOUND; // trimmed under a follower that nobody waits for
-    nrs_segment_t segment;
-    nrs_err_t err = s_stored(session, txn, lane, &segment);
-    if (err)
-        return err;
-    uint64_t after = segment.head.base + segment.head.span;
-    nrs_bytes_t sent = session->filter ? s_filter(self, session, &segment) : segment.bytes;
-    uint64_t events = session->filter ? nrs_get_le32(sent.data + 36) : segment.head.count;
-    if (sent.size > session->credit_bytes || events > session->credit_events)
-        return NRS_E_AGAIN;
-    memcpy(nrs_message_add(message, sent.size), sent.data, sent.size);
-    session->credit_bytes -= sent.size;
-    session->credit_events -= events;
-    session->next[lane] = after;
-    *bytes += sent.size;
-    return NRS_OK;
-}
-
-// One message of segments for one session. NRS_E_AGAIN: nothing to send.
-static nrs_err_t
-s_serve_one(nrs_follow_server_t *self, nrs_txn_t *txn, s_session_t *session)
-{
-    nrs_follow_message_t head = { .verb = NRS_FOLLOW_SEGMENTS, .session = session->id };
-    s_session_t before = *session; // what is not sent is not taken from the credit
-    nrs_message_t message = { 0 };
-    nrs_buf_reset(&self->frame);
-    nrs_follow_encode(&head, &self->frame);
-    nrs_message_put(&message, nrs_bytes(session->identity, session->identity_bytes));
-    nrs_message_put(&message, nrs_buf_bytes(&self->frame));
-    size_t bytes = 0;
-    uint16_t lanes = nrs_topic_lanes(session->topic);
-    nrs_err_t err = NRS_E_AGAIN;
-    for (uint16_t idle = 0; idle < lanes && bytes < MESSAGE_BYTES && message.count < NRS_FRAMES_MAX;) {
-        err = s_add_segment(self, txn, session, session->lane_at, &message, &bytes);
-        idle = err ? (uint16_t)(idle + 1) : 0;
-        if (err && err != NRS_E_AGAIN)
-            break;
-        session->lane_at = (uint16_t)((session->lane_at + 1) % lanes);
-    }
-    if (bytes > 0) { // first what came before a failure; the next turn meets it again
-        err = nrs_bus_send(self->bus, &message);
-        if (err)
-            *session = before;
-    }
-    nrs_message_clear(&message);
-    return err;
-}
-
-nrs_err_t
-nrs_follow_server_serve(nrs_follow_server_t *self, nrs_txn_t *txn, size_t messages_max, size_t *ret_sent)
-{
-    size_t sent = 0;
-    bool busy = true;
-    while (busy && sent < messages_max) { // one message each in turn: a greedy follower delays nobody
-        busy = false;
-        for (size_t i = 0; i < self->session_count;) {
-            nrs_err_t err = s_serve_one(self, txn, self->sessions[i]);
-            if (err == NRS_E_CORRUPT) {
-                s_stop_lane(self, self->sessions[i], self->sessions[i]->lane_at);
-                busy = true;
-                continue; // with its other lanes
-            }
-            if (err == NRS_E_ABSENT || err == NRS_E_REWOUND) { // gone, or fallen out of the log: it will ask again
-                s_session_end(self, i);
-                continue;
-            }
-            if (err && err != NRS_E_AGAIN)
-                return err;
-            busy |= !err;
-            sent += !err;
-            i++;
-        }
-    }
-    *ret_sent = sent;
     return NRS_OK;
 }
 

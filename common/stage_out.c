@@ -113,6 +113,8 @@ nrs_err_t
 nrs_out_append_to(nrs_out_t *out, size_t number, nrs_event_t *in, nrs_layer_t layer, const void *values)
 {
     NRS_ASSERT(number < out->run->topic_count);
+    if (in->layers > layer)
+        return NRS_E_FORMAT; // upstream says what is ours to say
     nrs_stage_topic_t *topic = out->run->topics[number];
     size_t before = topic->builds[out->lane].payload.size;
     nrs_event_append(&topic->builds[out->lane].payload, in->bytes, layer, values);
@@ -128,6 +130,8 @@ nrs_out_append(nrs_out_t *out, nrs_event_t *in, nrs_layer_t layer, const void *v
 nrs_err_t
 nrs_out_append_short(nrs_out_t *out, nrs_event_t *in, const nrs_context_t *context)
 {
+    if (in->layers != 1 || !nrs_event_has(in, NRS_LAYER_ORIGIN))
+        return NRS_E_FORMAT;
     nrs_stage_topic_t *topic = out->run->topics[0];
     size_t before = topic->builds[out->lane].payload.size;
     nrs_event_append_short(&topic->builds[out->lane].payload, in, context);
@@ -139,6 +143,8 @@ nrs_out_append_projected(nrs_out_t *out, size_t number, nrs_event_t *in, const n
                          const nrs_release_t *release)
 {
     NRS_ASSERT(number < out->run->topic_count);
+    if (in->layers > NRS_LAYER_RELEASE)
+        return NRS_E_FORMAT;
     nrs_stage_topic_t *topic = out->run->topics[number];
     size_t before = topic->builds[out->lane].payload.size;
     nrs_event_append_without(&topic->builds[out->lane].payload, in, drop, count, NRS_LAYER_RELEASE, release);
