@@ -37,7 +37,7 @@ class Generator(threading.Thread):
         self.random = random.Random(seed)
         self.submitter = wire.Submitter(deployment.endpoint("ingest-1", "submit"))
         self.sent = {tlp: [] for tlp in TLPS}  # values with a receipt
-        self.accepted = self.known = 0
+        self.accepted = self.known = self.repeated = 0
         self.longest_s = 0.0
         self.finished = threading.Event()
         self.failure = None
@@ -66,6 +66,7 @@ class Generator(threading.Thread):
                 if self.random.random() < 0.1:  # as one would whose receipt was lost for good
                     again = self.submitter.whole(data, "records", WAIT_S * 4, AGAIN_S * SLOWNESS)
                     assert again.done and (again.accepted, again.known) == (0, len(values)), again
+                    self.repeated += len(values)
                 self.accepted += receipt.accepted
                 self.known += receipt.known
                 for tlp, value in values:
@@ -184,8 +185,8 @@ def kill_for_a_while(deployment, peers, generator, kills):
 def report(kills, recoveries, generator, took_s):
     times = [each for victim in recoveries.values() for each in victim]
     slowest = max(recoveries, key=lambda victim: max(recoveries[victim], default=0))
-    print(f"\nseed {SEED}: {kills} kills in {took_s:.0f} s; {generator.accepted} events accepted, {generator.known} of "
-          f"them told again, {generator.submitter.repeats} submissions sent again; kill to ready: "
+    print(f"\nseed {SEED}: {kills} kills in {took_s:.0f} s; {generator.accepted + generator.known} events, "
+          f"{generator.repeated} of them submitted twice, {generator.submitter.repeats} submissions cut off; kill to ready: "
           f"median {statistics.median(times) * 1000:.0f} ms, worst {max(times) * 1000:.0f} ms ({slowest}); "
           f"longest wait for a receipt {generator.longest_s:.1f} s")
 
