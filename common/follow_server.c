@@ -80,6 +80,7 @@ nrs_follow_refuse(nrs_follow_server_t *self, nrs_bytes_t identity, const char *c
         .verb = NRS_FOLLOW_REFUSED, .code = nrs_text(code), .text = nrs_text(text),
     };
     self->refused++;
+    self->denied += strcmp(code, "absent") == 0 || strcmp(code, "denied") == 0;
     NRS_IGNORE(s_send(self, identity, &message)); // whoever asked may be gone
 }
 
@@ -408,7 +409,7 @@ void
 nrs_follow_server_counts(const nrs_follow_server_t *self, nrs_follow_server_counts_t *ret_counts)
 {
     nrs_follow_server_counts_t counts = {
-        .sessions = self->session_count, .refused = self->refused, .bad_messages = self->bad_messages,
+        .sessions = self->session_count, .refused = self->refused, .denied = self->denied, .bad_messages = self->bad_messages,
     };
     for (size_t i = 0; i < self->session_count; i++)
         counts.credit_events += self->sessions[i]->credit_events;

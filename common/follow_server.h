@@ -47,6 +47,7 @@ nrs_follow_server_serve(nrs_follow_server_t *self, nrs_txn_t *txn, size_t messag
 typedef struct nrs_follow_server_counts {
     uint64_t sessions;      // open now
     uint64_t refused;       // OPENs refused so far
+    uint64_t denied;        // of those: a topic that is not there for the asker, or a key that is not allowed any more
     uint64_t bad_messages;  // that could not be read
     uint64_t credit_events; // granted and not yet used, over all sessions
 } nrs_follow_server_counts_t;

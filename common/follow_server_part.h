@@ -49,6 +49,7 @@ struct nrs_follow_server {
     nrs_segment_build_t filtered;  // scratch for what a filter lets through
     nrs_buf_t filtered_bytes;
     uint64_t refused;
+    uint64_t denied;
     uint64_t bad_messages;
 };
 

@@ -45,6 +45,9 @@ s_open_metrics(nrs_stage_run_t *run)
     run->dead_total = nrs_metrics_counter(metrics, "noroshi_dead_total", NULL, "Dead letters made.");
     run->batches_total = nrs_metrics_counter(metrics, "noroshi_commits_total", NULL, "Batches committed.");
     run->commit_seconds = nrs_metrics_histogram(metrics, "noroshi_commit_seconds", NULL, "Time of a commit.");
+    static const char denied[] = "Who was not let in: connections by their key, followers by their topic.";
+    run->denied_keys = nrs_metrics_counter(metrics, "noroshi_denied_total", "by=\"key\"", denied);
+    run->denied_topics = nrs_metrics_counter(metrics, "noroshi_denied_total", "by=\"topic\"", denied);
     run->lag_gauge = nrs_metrics_gauge(metrics, "noroshi_lag_events", NULL,
                                        "Events upstream that are not taken in yet.");
     run->store_gauge = nrs_metrics_gauge(metrics, "noroshi_store_used_bytes", NULL, "Bytes in use in the store.");
@@ -249,6 +252,7 @@ s_take_rates(nrs_stage_run_t *run)
         lag += info.lag;
     }
     nrs_metric_set(run->lag_gauge, lag);
+    nrs_stage_count_denied(run);
 }
 
 // Wait until something happens. Returns whether one of the stage's own sockets has something.

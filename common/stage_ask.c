@@ -116,7 +116,7 @@ s_status(nrs_stage_run_t *run, nrs_buf_t *into)
                    s_u(use.bytes_max), s_u(use.file_bytes), s_u(use.used_bytes), s_u(use.commits),
                    s_u(nrs_dead_letters_count(run->dead)), s_u(run->rate_in), s_u(run->rate_out),
                    s_u(nrs_metric_value(run->in_total)), s_u(nrs_metric_value(run->out_total)),
-                   s_u(nrs_metric_value(run->repeated_total)), s_u(nrs_zap_denied(run->zap)));
+                   s_u(nrs_metric_value(run->repeated_total)), s_u(nrs_stage_count_denied(run)));
     if (run->problem[0])
         nrs_buf_put_json_string(into, nrs_text(run->problem));
     else

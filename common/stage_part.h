@@ -125,6 +125,8 @@ typedef struct nrs_stage_run {
     nrs_metric_t *dead_total;
     nrs_metric_t *batches_total;
     nrs_metric_t *commit_seconds;
+    nrs_metric_t *denied_keys;    // connections that the ZAP handler refused
+    nrs_metric_t *denied_topics;  // followers refused: a topic that is not theirs, or no topic at all
     nrs_metric_t *lag_gauge;
     nrs_metric_t *store_gauge;
     uint64_t rate_in_last, rate_out_last; // counters when the rates were last taken
@@ -191,6 +193,10 @@ nrs_stage_serve_topics(nrs_stage_run_t *run, nrs_problem_t *reterr);
 // Take in what followers and listeners sent, send what is there. *ret_more: there is more to send right away.
 NRS_MUST_CHECK nrs_err_t
 nrs_stage_serve(nrs_stage_run_t *run, bool *ret_more);
+
+// Take the counts of who was denied into the metrics; returns their sum.
+uint64_t
+nrs_stage_count_denied(nrs_stage_run_t *run);
 
 // --- stage_ask.c ---------------------------------------------------------------------------------
 

@@ -137,6 +137,19 @@ s_offer_topics(nrs_stage_run_t *run)
     return err;
 }
 
+uint64_t
+nrs_stage_count_denied(nrs_stage_run_t *run)
+{
+    nrs_follow_server_counts_t inside = { 0 }, release = { 0 };
+    if (run->inside)
+        nrs_follow_server_counts(run->inside, &inside);
+    if (run->release)
+        nrs_follow_server_counts(run->release, &release);
+    nrs_metric_set(run->denied_keys, nrs_zap_denied(run->zap));
+    nrs_metric_set(run->denied_topics, inside.denied + release.denied);
+    return nrs_metric_value(run->denied_keys) + nrs_metric_value(run->denied_topics);
+}
+
 static unsigned
 s_http_answer(void *me, const char *path, nrs_buf_t *body, const char **ret_type)
 {

@@ -93,7 +93,7 @@ main(int argc, char **argv)
         return CLI_GOOD;
     }
     if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
-        return s_help(argc - 1, argv + 1);
+        return (int)s_help(argc - 1, argv + 1);
     const cli_verb_t *verb = s_find(word);
     return (int)(verb ? s_run(verb, argc - 1, argv + 1) : s_unknown(word));
 }

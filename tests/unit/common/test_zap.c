@@ -194,6 +194,7 @@ test_zap_keeps_out_whoever_has_no_key(void **state)
 {
     (void)state;
     NRS_AUTO(nrs_zap) zap = s_handler();
+    assert_non_null(zap);
     NRS_AUTO(nrs_bus) bus = s_serve("follow");
     assert_false(s_may_enter(nrs_bus_endpoint(bus), NULL));
 }
