@@ -145,9 +145,10 @@ nrs_stage_count_denied(nrs_stage_run_t *run)
         nrs_follow_server_counts(run->inside, &inside);
     if (run->release)
         nrs_follow_server_counts(run->release, &release);
-    nrs_metric_set(run->denied_keys, nrs_zap_denied(run->zap));
-    nrs_metric_set(run->denied_topics, inside.denied + release.denied);
-    return nrs_metric_value(run->denied_keys) + nrs_metric_value(run->denied_topics);
+    uint64_t keys = nrs_zap_denied(run->zap), topics = inside.denied + release.denied;
+    nrs_metric_add(run->denied_keys, keys - nrs_metric_value(run->denied_keys));
+    nrs_metric_add(run->denied_topics, topics - nrs_metric_value(run->denied_topics));
+    return keys + topics;
 }
 
 static unsigned
