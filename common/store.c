@@ -16,6 +16,7 @@ enum {
     TABLES_MAX = 32,
     STORE_VERSION = 1,     // of the table set and of the store's own record
     PATH_ROOM = 4096,
+    TOUCHES = 256,         // look-ups and writes between two looks at what is mapped in: 16 MiB at the most
     ROOM_PERCENT = 85,     // intake stops here, so that trimming always has pages to copy into,
     ROOM_BYTES = 8 << 20,  // and a batch of the usual size always fits
 };
@@ -39,6 +40,7 @@ struct nrs_store {
     void *map;             // where it is; NULL: not looked for yet
     uint64_t map_found_bytes;
     int statm_fd;          // /proc/self/statm
+    unsigned touches;      // look-ups and writes since what is mapped was last looked at
     unsigned open_txns;    // the map can only grow while there is none
 };
 
@@ -367,7 +369,6 @@ nrs_txn_commit(nrs_txn_t **self_p)
     if (code)
         return s_err(code);
     store->commits++;
-    s_trim_resident(store);
     return NRS_OK;
 }
 
@@ -385,10 +386,22 @@ nrs_txn_destroy(nrs_txn_t **self_p)
     *self_p = NULL;
 }
 
+// One page more may be mapped in, with its neighbours. Letting go of a page does no harm at any time: it is read again
+// from the page cache when it is wanted, at the same address.
+static inline void
+s_touch(nrs_store_t *self)
+{
+    if (++self->touches < TOUCHES)
+        return;
+    self->touches = 0;
+    s_trim_resident(self);
+}
+
 nrs_err_t
 nrs_txn_get(nrs_txn_t *self, nrs_store_table_t table, nrs_bytes_t key, nrs_bytes_t *ret_value)
 {
     MDB_val k = s_val(key), v;
+    s_touch(self->store);
     int code = mdb_get(self->txn, self->store->dbis[table], &k, &v);
     if (code)
         return s_err(code);
@@ -400,6 +413,7 @@ nrs_err_t
 nrs_txn_put(nrs_txn_t *self, nrs_store_table_t table, nrs_bytes_t key, nrs_bytes_t value)
 {
     MDB_val k = s_val(key), v = s_val(value);
+    s_touch(self->store);
     return s_err(mdb_put(self->txn, self->store->dbis[table], &k, &v, 0));
 }
 
@@ -407,6 +421,7 @@ nrs_err_t
 nrs_txn_reserve(nrs_txn_t *self, nrs_store_table_t table, nrs_bytes_t key, size_t bytes, uint8_t **ret_room)
 {
     MDB_val k = s_val(key), v = { bytes, NULL };
+    s_touch(self->store);
     int code = mdb_put(self->txn, self->store->dbis[table], &k, &v, MDB_RESERVE);
     if (code)
         return s_err(code);
