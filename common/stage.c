@@ -60,7 +60,7 @@ s_open_store(nrs_stage_run_t *run, nrs_problem_t *reterr)
         .path = run->instance->data,
         .bytes_max = (uint64_t)run->options.store_bytes,
     };
-    nrs_err_t err = nrs_store_open(&options, reterr, &run->store);
+    nrs_err_t err = run->world->store_open(run->world, &options, reterr, &run->store);
     if (err)
         return err;
     err = nrs_topic_tables_open(run->store, &run->tables);

@@ -1,4 +1,5 @@
-// store.h - LMDB, wrapped once: one environment for each instance, tables in it, transactions
+// store.h - tables and transactions: LMDB, wrapped once, one environment for each instance; or memory (disk.h)
+// Choice:   a stage opens its store through its world (world.h); what it gets follows from there, not the calls below.
 // Shape:    a table is an ordered map of bytes to bytes; keys up to 511 bytes.
 // Promise:  what nrs_txn_commit() has accepted survives process and power loss (default sync mode, always).
 // Threads:  an object belongs to the thread that opened it; one write transaction at a time.
@@ -20,7 +21,7 @@ typedef struct nrs_store_options {
     bool read_only;          // for a look from outside; no writer is disturbed
 } nrs_store_options_t;
 
-// Open, and check the store's own record (magic, version, who made it). The caller owns *ret_store.
+// Open in LMDB, and check the store's own record (magic, version, who made it). The caller owns *ret_store.
 // Errors: NRS_E_IO, NRS_E_VERSION, NRS_E_CORRUPT, NRS_E_EXISTS (another process has it open); *reterr says what to do.
 NRS_MUST_CHECK nrs_err_t
 nrs_store_open(const nrs_store_options_t *options, nrs_problem_t *reterr, nrs_store_t **ret_store);

@@ -1,5 +1,8 @@
 #include "common/world.h"
 
+#include "common/disk.h"
+#include "common/store.h"
+
 #include <errno.h>
 #include <sys/random.h>
 #include <time.h>
@@ -43,11 +46,19 @@ s_real_random(nrs_world_t *self, void *into, size_t bytes)
     }
 }
 
+static nrs_err_t
+s_real_store_open(nrs_world_t *self, const nrs_store_options_t *options, nrs_problem_t *reterr,
+                  nrs_store_t **ret_store)
+{
+    (void)self;
+    return nrs_store_open(options, reterr, ret_store);
+}
+
 nrs_world_t *
 nrs_world_real(void)
 {
     // Holds no state; it is not const only because a made world does.
-    static nrs_world_t real = { s_real_now_ms, s_real_mono_ms, s_real_random };
+    static nrs_world_t real = { s_real_now_ms, s_real_mono_ms, s_real_random, s_real_store_open };
     return &real;
 }
 
@@ -88,11 +99,20 @@ s_made_random(nrs_world_t *self, void *into, size_t bytes)
     }
 }
 
+static nrs_err_t
+s_made_store_open(nrs_world_t *self, const nrs_store_options_t *options, nrs_problem_t *reterr,
+                  nrs_store_t **ret_store)
+{
+    nrs_disk_t *disk = ((nrs_world_made_t *)self)->disk;
+    NRS_ASSERT(disk);
+    return nrs_disk_open(disk, options, reterr, ret_store);
+}
+
 void
 nrs_world_made_init(nrs_world_made_t *self, int64_t now_ms, uint64_t seed)
 {
     *self = (nrs_world_made_t){
-        .world = { s_made_now_ms, s_made_mono_ms, s_made_random },
+        .world = { s_made_now_ms, s_made_mono_ms, s_made_random, s_made_store_open },
         .now = now_ms,
         .mono = 0,
         .seed = seed,

@@ -6,7 +6,7 @@
 // clang-format on
 
 #include "common/state.h"
-#include "tests/fixtures/scratch.h"
+#include "tests/fixtures/stores.h"
 
 enum { KEYS = 3000 }; // the model: key i has model[i]; 0: absent
 
@@ -39,10 +39,7 @@ s_key(uint64_t i, bool crowd, uint8_t key[NRS_STATE_KEY_BYTES])
 static void
 s_open(s_table_t *self)
 {
-    nrs_problem_t problem = { 0 };
-    nrs_store_options_t store = { .path = self->path, .bytes_max = 256u << 20 };
-    if (nrs_store_open(&store, &problem, &self->store))
-        fail_msg("%s", problem.text);
+    self->store = stores_open(self->path, 256u << 20);
     nrs_state_options_t options = {
         .name = "t",
         .value_bytes = sizeof(s_value_t),
@@ -255,5 +252,5 @@ main(void)
         cmocka_unit_test(test_state_drops_deltas_that_are_folded),
         cmocka_unit_test(test_state_of_another_shape_is_refused),
     };
-    return cmocka_run_group_tests(tests, scratch_make, scratch_drop);
+    return stores_run_in_each(tests);
 }

@@ -5,57 +5,9 @@
 #include <cmocka.h>
 // clang-format on
 
-#include "common/store.h"
-#include "tests/fixtures/scratch.h"
+#include "tests/fixtures/stores.h"
 
 #include <sys/wait.h>
-
-static nrs_store_t *
-s_open(const char *path, uint64_t bytes_max)
-{
-    nrs_store_t *store = NULL;
-    nrs_problem_t problem = { 0 };
-    nrs_store_options_t options = { .path = path, .bytes_max = bytes_max };
-    if (nrs_store_open(&options, &problem, &store))
-        fail_msg("%s: %s", path, problem.text);
-    return store;
-}
-
-static nrs_txn_t *
-s_begin(nrs_store_t *store, bool write)
-{
-    nrs_txn_t *txn = NULL;
-    assert_int_equal(nrs_txn_begin(store, write, &txn), NRS_OK);
-    return txn;
-}
-
-static nrs_store_table_t
-s_table(nrs_store_t *store, const char *name)
-{
-    nrs_store_table_t table;
-    assert_int_equal(nrs_store_table(store, name, &table), NRS_OK);
-    return table;
-}
-
-static void
-s_put(nrs_store_t *store, nrs_store_table_t table, const char *key, const char *value)
-{
-    nrs_txn_t *txn = s_begin(store, true);
-    assert_int_equal(nrs_txn_put(txn, table, nrs_text(key), nrs_text(value)), NRS_OK);
-    assert_int_equal(nrs_txn_commit(&txn), NRS_OK);
-    assert_null(txn);
-}
-
-static void
-s_assert_is(nrs_store_t *store, nrs_store_table_t table, const char *key, const char *value)
-{
-    NRS_AUTO(nrs_txn) txn = s_begin(store, false);
-    nrs_bytes_t found;
-    nrs_err_t err = nrs_txn_get(txn, table, nrs_text(key), &found);
-    assert_int_equal(err, value ? NRS_OK : NRS_E_ABSENT);
-    if (value)
-        assert_true(nrs_bytes_is(found, value));
-}
 
 // What a store says of itself adds up.
 static void
@@ -77,27 +29,27 @@ test_store_keeps_what_was_committed(void **state)
 {
     (void)state;
     const char *path = scratch_path("kept");
-    nrs_store_t *store = s_open(path, 1 << 24);
-    nrs_store_table_t a = s_table(store, "a"), b = s_table(store, "b");
-    s_put(store, a, "k", "1");
-    s_put(store, b, "k", "2");
-    nrs_txn_t *txn = s_begin(store, true);
+    nrs_store_t *store = stores_open(path, 1 << 24);
+    nrs_store_table_t a = stores_table(store, "a"), b = stores_table(store, "b");
+    stores_put(store, a, "k", "1");
+    stores_put(store, b, "k", "2");
+    nrs_txn_t *txn = stores_begin(store, true);
     assert_int_equal(nrs_txn_put(txn, a, nrs_text("k"), nrs_text("3")), NRS_OK);
     nrs_txn_destroy(&txn); // not committed
     s_assert_sane(store);
     nrs_store_destroy(&store);
-    store = s_open(path, 1 << 24);
-    b = s_table(store, "b"); // the numbers of tables belong to the object, not to the file
-    a = s_table(store, "a");
-    s_assert_is(store, a, "k", "1");
-    s_assert_is(store, b, "k", "2");
-    txn = s_begin(store, true);
+    store = stores_open(path, 1 << 24);
+    b = stores_table(store, "b"); // the numbers of tables belong to the object, not to the file
+    a = stores_table(store, "a");
+    stores_assert_is(store, a, "k", "1");
+    stores_assert_is(store, b, "k", "2");
+    txn = stores_begin(store, true);
     assert_int_equal(nrs_txn_count(txn, a), 1);
     assert_int_equal(nrs_txn_drop(txn, a, nrs_text("k")), NRS_OK);
     assert_int_equal(nrs_txn_drop(txn, a, nrs_text("k")), NRS_E_ABSENT);
     assert_int_equal(nrs_txn_count(txn, a), 0);
     assert_int_equal(nrs_txn_commit(&txn), NRS_OK);
-    s_assert_is(store, a, "k", NULL);
+    stores_assert_is(store, a, "k", NULL);
     s_assert_sane(store);
     nrs_store_destroy(&store);
 }
@@ -106,14 +58,14 @@ static void
 test_store_reserves_room_to_be_filled(void **state)
 {
     (void)state;
-    nrs_store_t *store = s_open(scratch_path("reserve"), 1 << 24);
-    nrs_store_table_t table = s_table(store, "t");
-    nrs_txn_t *txn = s_begin(store, true);
+    nrs_store_t *store = stores_open(scratch_path("reserve"), 1 << 24);
+    nrs_store_table_t table = stores_table(store, "t");
+    nrs_txn_t *txn = stores_begin(store, true);
     uint8_t *room;
     assert_int_equal(nrs_txn_reserve(txn, table, nrs_text("k"), 65520, &room), NRS_OK);
     memset(room, 'x', 65520);
     assert_int_equal(nrs_txn_commit(&txn), NRS_OK);
-    txn = s_begin(store, false);
+    txn = stores_begin(store, false);
     nrs_bytes_t found;
     assert_int_equal(nrs_txn_get(txn, table, nrs_text("k"), &found), NRS_OK);
     assert_int_equal(found.size, 65520);
@@ -127,14 +79,14 @@ test_store_has_one_writer(void **state)
 {
     (void)state;
     const char *path = scratch_path("writer");
-    nrs_store_t *store = s_open(path, 1 << 24), *second = NULL;
+    nrs_store_t *store = stores_open(path, 1 << 24), *second = NULL;
     nrs_problem_t problem = { 0 };
     nrs_store_options_t options = { .path = path };
-    assert_int_equal(nrs_store_open(&options, &problem, &second), NRS_E_EXISTS);
+    assert_int_equal(stores_try_open(&options, &problem, &second), NRS_E_EXISTS);
     assert_non_null(strstr(problem.text, "another process"));
     assert_null(second);
     nrs_store_destroy(&store);
-    store = s_open(path, 1 << 24); // let go with the object
+    store = stores_open(path, 1 << 24); // let go with the object
     nrs_store_destroy(&store);
 }
 
@@ -144,16 +96,16 @@ test_store_is_looked_at_beside_its_writer(void **state)
     (void)state;
     char path[256];
     snprintf(path, sizeof path, "%s", scratch_path("beside"));
-    nrs_store_t *store = s_open(path, 1 << 24);
-    nrs_store_table_t table = s_table(store, "t");
-    s_put(store, table, "k", "seen");
+    nrs_store_t *store = stores_open(path, 1 << 24);
+    nrs_store_table_t table = stores_table(store, "t");
+    stores_put(store, table, "k", "seen");
     pid_t child = fork(); // LMDB wants one environment a process
     assert_true(child >= 0);
     if (child == 0) {
         nrs_store_t *look = NULL;
         nrs_store_table_t found;
         nrs_store_options_t options = { .path = path, .read_only = true };
-        bool good = nrs_store_open(&options, NULL, &look) == NRS_OK &&
+        bool good = stores_try_open(&options, NULL, &look) == NRS_OK &&
                     nrs_store_table(look, "t", &found) == NRS_OK &&
                     nrs_store_table(look, "none", &found) == NRS_E_ABSENT;
         nrs_store_destroy(&look);
@@ -162,11 +114,11 @@ test_store_is_looked_at_beside_its_writer(void **state)
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-    s_put(store, table, "k", "goes on");
+    stores_put(store, table, "k", "goes on");
     nrs_store_destroy(&store);
     nrs_problem_t problem = { 0 };
     nrs_store_options_t options = { .path = scratch_path("nowhere"), .read_only = true };
-    assert_int_equal(nrs_store_open(&options, &problem, &store), NRS_E_IO);
+    assert_int_equal(stores_try_open(&options, &problem, &store), NRS_E_IO);
     assert_non_null(strstr(problem.text, "cannot be opened"));
 }
 
@@ -198,8 +150,8 @@ test_store_that_grows_is_seen_by_who_looks(void **state)
     int told[2], tell[2], status;
     char word;
     snprintf(path, sizeof path, "%s", scratch_path("grows"));
-    nrs_store_t *store = s_open(path, 16 << 20);
-    s_put(store, s_table(store, "t"), "k", "first");
+    nrs_store_t *store = stores_open(path, 16 << 20);
+    stores_put(store, stores_table(store, "t"), "k", "first");
     nrs_store_destroy(&store);
     assert_true(pipe(told) == 0 && pipe(tell) == 0);
     pid_t child = fork();
@@ -207,9 +159,9 @@ test_store_that_grows_is_seen_by_who_looks(void **state)
     if (child == 0)
         s_look_twice(path, told[1], tell[0]);
     assert_int_equal(read(told[0], &word, 1), 1);
-    store = s_open(path, 64 << 20); // beyond the map of the one who looks
-    nrs_store_table_t table = s_table(store, "t");
-    nrs_txn_t *txn = s_begin(store, true);
+    store = stores_open(path, 64 << 20); // beyond the map of the one who looks
+    nrs_store_table_t table = stores_table(store, "t");
+    nrs_txn_t *txn = stores_begin(store, true);
     for (uint32_t i = 0; i < 400; i++) {
         char key[16];
         uint8_t *room;
@@ -232,12 +184,12 @@ test_store_that_grows_is_seen_by_who_looks(void **state)
 static void
 s_write_record(const char *path, uint8_t version, const char *magic)
 {
-    nrs_store_t *store = s_open(path, 1 << 24);
-    nrs_store_table_t table = s_table(store, "store");
+    nrs_store_t *store = stores_open(path, 1 << 24);
+    nrs_store_table_t table = stores_table(store, "store");
     uint8_t record[9];
     memcpy(record, magic, 8);
     record[8] = version;
-    nrs_txn_t *txn = s_begin(store, true);
+    nrs_txn_t *txn = stores_begin(store, true);
     assert_int_equal(
         nrs_txn_put(txn, table, nrs_text("noroshi.store"), nrs_bytes(record, sizeof record)),
         NRS_OK);
@@ -266,7 +218,7 @@ test_store_of_a_newer_version_or_of_others_is_refused(void **state)
         nrs_store_t *store = NULL;
         nrs_problem_t problem = { 0 };
         nrs_store_options_t options = { .path = path };
-        assert_int_equal(nrs_store_open(&options, &problem, &store), cases[i].err);
+        assert_int_equal(stores_try_open(&options, &problem, &store), cases[i].err);
         assert_non_null(strstr(problem.text, cases[i].problem));
         nrs_store_destroy(&store);
     }
@@ -297,7 +249,7 @@ s_fill(nrs_store_t *store, nrs_store_table_t table, uint32_t from, bool politely
             return i;
         uint8_t key[4], *room;
         nrs_put_be32(key, i);
-        NRS_AUTO(nrs_txn) txn = s_begin(store, true);
+        NRS_AUTO(nrs_txn) txn = stores_begin(store, true);
         nrs_err_t err = nrs_txn_reserve(txn, table, nrs_bytes(key, 4), 65520, &room);
         if (!err)
             memset(room, (int)i, 65520);
@@ -315,8 +267,8 @@ test_store_that_is_full_refuses_and_can_still_be_trimmed(void **state)
 {
     (void)state;
     const char *path = scratch_path("full");
-    nrs_store_t *store = s_open(path, 16 << 20);
-    nrs_store_table_t table = s_table(store, "t");
+    nrs_store_t *store = stores_open(path, 16 << 20);
+    nrs_store_table_t table = stores_table(store, "t");
     uint32_t polite = s_fill(store, table, 0, true);
     assert_in_range(polite, (16 - 8) * 16 - 2,
                     (16 - 8) * 16); // 16 values a MiB, and 8 MiB stay free
@@ -326,7 +278,7 @@ test_store_that_is_full_refuses_and_can_still_be_trimmed(void **state)
     for (uint32_t i = 0; i < all / 2; i++) { // dropping works when nothing else does
         uint8_t key[4];
         nrs_put_be32(key, i);
-        nrs_txn_t *txn = s_begin(store, true);
+        nrs_txn_t *txn = stores_begin(store, true);
         assert_int_equal(nrs_txn_drop(txn, table, nrs_bytes(key, 4)), NRS_OK);
         assert_int_equal(nrs_txn_commit(&txn), NRS_OK);
     }
@@ -334,7 +286,7 @@ test_store_that_is_full_refuses_and_can_still_be_trimmed(void **state)
     assert_true(nrs_store_has_room(store));
     assert_true(s_fill(store, table, all, true) > all); // what was trimmed is used again
     nrs_store_destroy(&store);
-    store = s_open(path, 32 << 20); // a greater limit, and it has room
+    store = stores_open(path, 32 << 20); // a greater limit, and it has room
     assert_true(nrs_store_has_room(store));
     nrs_store_destroy(&store);
 }
@@ -345,11 +297,11 @@ static void
 test_scan_finds_neighbours(void **state)
 {
     (void)state;
-    nrs_store_t *store = s_open(scratch_path("scan"), 1 << 24);
-    nrs_store_table_t table = s_table(store, "t"), empty = s_table(store, "e");
-    s_put(store, table, "b", "2");
-    s_put(store, table, "d", "4");
-    s_put(store, table, "f", "6");
+    nrs_store_t *store = stores_open(scratch_path("scan"), 1 << 24);
+    nrs_store_table_t table = stores_table(store, "t"), empty = stores_table(store, "e");
+    stores_put(store, table, "b", "2");
+    stores_put(store, table, "d", "4");
+    stores_put(store, table, "f", "6");
     static const struct {
         const char *key;
         const char *at;   // seek
@@ -358,7 +310,7 @@ test_scan_finds_neighbours(void **state)
         { "a", "b", NULL }, { "b", "b", "b" }, { "c", "d", "b" },  { "d", "d", "d" },
         { "e", "f", "d" },  { "f", "f", "f" }, { "g", NULL, "f" },
     };
-    nrs_txn_t *txn = s_begin(store, false);
+    nrs_txn_t *txn = stores_begin(store, false);
     nrs_scan_t *scan = NULL;
     nrs_bytes_t key = NRS_NONE, value;
     assert_int_equal(nrs_scan_open(txn, table, &scan), NRS_OK);
@@ -388,12 +340,12 @@ static void
 test_scan_drops_what_it_stands_on(void **state)
 {
     (void)state;
-    nrs_store_t *store = s_open(scratch_path("drop"), 1 << 24);
-    nrs_store_table_t table = s_table(store, "t");
+    nrs_store_t *store = stores_open(scratch_path("drop"), 1 << 24);
+    nrs_store_table_t table = stores_table(store, "t");
     static const char *const keys[] = { "a", "b", "c", "d" };
     for (size_t i = 0; i < 4; i++)
-        s_put(store, table, keys[i], keys[i]);
-    nrs_txn_t *txn = s_begin(store, true);
+        stores_put(store, table, keys[i], keys[i]);
+    nrs_txn_t *txn = stores_begin(store, true);
     nrs_scan_t *scan = NULL;
     nrs_bytes_t key, value;
     assert_int_equal(nrs_scan_open(txn, table, &scan), NRS_OK);
@@ -406,10 +358,10 @@ test_scan_drops_what_it_stands_on(void **state)
     assert_true(nrs_bytes_is(key, "d"));
     nrs_scan_destroy(&scan);
     assert_int_equal(nrs_txn_commit(&txn), NRS_OK);
-    s_assert_is(store, table, "a", "a");
-    s_assert_is(store, table, "b", NULL);
-    s_assert_is(store, table, "c", NULL);
-    s_assert_is(store, table, "d", "d");
+    stores_assert_is(store, table, "a", "a");
+    stores_assert_is(store, table, "b", NULL);
+    stores_assert_is(store, table, "c", NULL);
+    stores_assert_is(store, table, "d", "d");
     nrs_store_destroy(&store);
 }
 
@@ -421,12 +373,14 @@ main(void)
         cmocka_unit_test(test_store_reserves_room_to_be_filled),
         cmocka_unit_test(test_store_has_one_writer),
         cmocka_unit_test(test_store_is_looked_at_beside_its_writer),
-        cmocka_unit_test(test_store_that_grows_is_seen_by_who_looks),
         cmocka_unit_test(test_store_of_a_newer_version_or_of_others_is_refused),
-        cmocka_unit_test(test_store_that_is_no_directory_is_refused),
         cmocka_unit_test(test_store_that_is_full_refuses_and_can_still_be_trimmed),
         cmocka_unit_test(test_scan_finds_neighbours),
         cmocka_unit_test(test_scan_drops_what_it_stands_on),
     };
-    return cmocka_run_group_tests(tests, scratch_make, scratch_drop);
+    const struct CMUnitTest of_files[] = {
+        cmocka_unit_test(test_store_that_grows_is_seen_by_who_looks),
+        cmocka_unit_test(test_store_that_is_no_directory_is_refused),
+    };
+    return stores_run_in_each(tests) + cmocka_run_group_tests(of_files, stores_in_lmdb, stores_drop);
 }

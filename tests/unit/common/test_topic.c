@@ -7,7 +7,7 @@
 
 #include "common/event.h"
 #include "common/topic.h"
-#include "tests/fixtures/scratch.h"
+#include "tests/fixtures/stores.h"
 
 enum { LANES = 4, EPOCH = 7 };
 
@@ -39,8 +39,7 @@ s_commit(s_log_t *self)
 static void
 s_open_store(s_log_t *self, const nrs_topic_options_t *options)
 {
-    nrs_store_options_t store = { .path = self->path, .bytes_max = 64 << 20 };
-    assert_int_equal(nrs_store_open(&store, NULL, &self->store), NRS_OK);
+    self->store = stores_open(self->path, 64 << 20);
     assert_int_equal(nrs_topic_tables_open(self->store, &self->tables), NRS_OK);
     assert_int_equal(nrs_topic_open(self->store, &self->tables, options, &self->topic), NRS_OK);
 }
@@ -517,5 +516,5 @@ main(void)
         cmocka_unit_test(test_topic_with_other_lanes_is_refused),
         cmocka_unit_test(test_topic_epoch_grows_with_time),
     };
-    return cmocka_run_group_tests(tests, scratch_make, scratch_drop);
+    return stores_run_in_each(tests);
 }

@@ -1,3 +1,4 @@
+#include "common/disk.h"
 #include "common/world.h"
 
 #include <setjmp.h>
@@ -38,6 +39,31 @@ test_world_made_randomness_follows_from_the_seed(void **unused)
     assert_memory_not_equal(first, other, sizeof first);
 }
 
+// A store is found again by its path, in every world that shares the disk.
+static void
+test_world_made_opens_stores_on_its_disk(void **unused)
+{
+    (void)unused;
+    nrs_world_made_t first, second;
+    nrs_world_made_init(&first, 0, 1);
+    nrs_world_made_init(&second, 0, 2);
+    first.disk = second.disk = nrs_disk_new();
+    nrs_store_options_t options = { .path = "/nowhere/data/enrich" };
+    nrs_store_t *store = NULL;
+    nrs_store_table_t table;
+    assert_int_equal(first.world.store_open(&first.world, &options, NULL, &store), NRS_OK);
+    assert_int_equal(nrs_store_table(store, "t", &table), NRS_OK);
+    nrs_store_destroy(&store);
+    options.read_only = true;
+    assert_int_equal(second.world.store_open(&second.world, &options, NULL, &store), NRS_OK);
+    assert_int_equal(nrs_store_table(store, "t", &table), NRS_OK);
+    assert_int_equal(nrs_store_table(store, "other", &table), NRS_E_ABSENT);
+    nrs_store_destroy(&store);
+    options.path = "/nowhere/data/relay";
+    assert_int_equal(second.world.store_open(&second.world, &options, NULL, &store), NRS_E_IO);
+    nrs_disk_destroy(&first.disk);
+}
+
 static void
 test_world_real_goes_forward(void **unused)
 {
@@ -58,6 +84,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_world_made_stands_still_until_it_is_moved),
         cmocka_unit_test(test_world_made_randomness_follows_from_the_seed),
+        cmocka_unit_test(test_world_made_opens_stores_on_its_disk),
         cmocka_unit_test(test_world_real_goes_forward),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
