@@ -1,4 +1,4 @@
-// world.h - time and randomness, injected: the real ones, or ones that a test moves by hand
+// world.h - time, randomness and network, injected: the real ones, or a test's, moved by hand
 // Units:    wall time in UTC milliseconds since 1970-01-01; monotonic time in milliseconds.
 // Threads:  the real world may be used from any thread; a test's world belongs to its thread.
 
@@ -7,14 +7,21 @@
 
 #include "common/base.h"
 
+typedef struct nrs_bus nrs_bus_t; // common/bus.h
+typedef struct nrs_bus_options nrs_bus_options_t;
+typedef struct nrs_net nrs_net_t; // common/bus_memory.h
+
 typedef struct nrs_world nrs_world_t;
 struct nrs_world {
     int64_t (*now_ms)(nrs_world_t *self);
     int64_t (*mono_ms)(nrs_world_t *self);
     void (*random)(nrs_world_t *self, void *into, size_t bytes);
+    // As nrs_bus_open().
+    nrs_err_t (*bus_open)(nrs_world_t *self, const nrs_bus_options_t *options,
+                          nrs_problem_t *reterr, nrs_bus_t **ret_bus);
 };
 
-// The machine's clocks and the system's randomness.
+// The machine's clocks, the system's randomness, ZeroMQ.
 nrs_world_t *
 nrs_world_real(void);
 
@@ -25,6 +32,7 @@ typedef struct nrs_world_made {
     int64_t now;
     int64_t mono;
     uint64_t seed;
+    nrs_net_t *net; // borrowed: where sockets open; NULL, as it is at first: over ZeroMQ
 } nrs_world_made_t;
 
 void
