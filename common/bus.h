@@ -1,4 +1,6 @@
 // bus.h - ZeroMQ sockets, wrapped once: safe options, whole messages, waiting
+// Worlds:   who has an nrs_world_t opens through its `bus_open`: the real world opens ZeroMQ's
+//           sockets, a test's may open ones in memory (common/bus_memory.h), used alike.
 // Shape:    a message is 1 to NRS_FRAMES_MAX frames. Options are those of proto/bus.md, which says
 //           why.
 // Threads:  a socket belongs to the thread that opened it. The context behind all sockets of the
@@ -65,6 +67,7 @@ typedef struct nrs_frame {
 typedef struct nrs_message {
     size_t count;
     nrs_frame_t frames[NRS_FRAMES_MAX];
+    char user[NRS_USER_BYTES_MAX]; // in memory: as nrs_message_user() tells; else ""
 } nrs_message_t;
 
 void
@@ -78,11 +81,11 @@ nrs_message_add(nrs_message_t *self, size_t bytes);
 void
 nrs_message_put(nrs_message_t *self, nrs_bytes_t bytes);
 // The authenticated public key (Z85) of whoever sent the message: ZAP's User-Id, read from the last
-// frame. "" when the socket does not authenticate.
+// frame; in memory the connecting side's own key. "" when the socket does not authenticate.
 const char *
 nrs_message_user(const nrs_message_t *self, char into[NRS_USER_BYTES_MAX]);
 // The connection over which the message came: its own number while it lives; -1 where there is none
-// (inproc, or made by libzmq itself). For counting, and for nrs_bus_cut().
+// (inproc, in memory, or made by libzmq itself). For counting, and for nrs_bus_cut().
 int
 nrs_message_connection(const nrs_message_t *self);
 // Cut a connection, now: the other side sees it end, comes back, and meets the ZAP handler again.

@@ -1,4 +1,5 @@
-// The half of common/bus.h that is about messages; sockets are in common/bus.c.
+// The half of common/bus.h that is about messages, of both implementations: libzmq's hold their
+// bytes without a socket too. Sockets are in common/bus_zmq.c and common/bus_memory_socket.c.
 #include "common/bus_socket.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ nrs_message_clear(nrs_message_t *self)
     for (size_t i = 0; i < self->count; i++)
         zmq_msg_close(s_msg(self, i));
     self->count = 0;
+    self->user[0] = 0;
 }
 
 nrs_bytes_t
@@ -62,7 +64,9 @@ nrs_message_put(nrs_message_t *self, nrs_bytes_t bytes)
 const char *
 nrs_message_user(const nrs_message_t *self, char into[NRS_USER_BYTES_MAX])
 {
-    const char *user = self->count ? zmq_msg_gets(s_msg(self, self->count - 1), "User-Id") : NULL;
+    const char *user = self->user[0] ? self->user
+                       : self->count ? zmq_msg_gets(s_msg(self, self->count - 1), "User-Id")
+                                     : NULL;
     size_t length = user ? strlen(user) : 0;
     if (length >= NRS_USER_BYTES_MAX)
         length = 0; // not one that our handler gave

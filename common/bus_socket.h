@@ -1,4 +1,4 @@
-// bus_socket.h - the raw side of the bus, for common/bus.c, common/zap.c and their tests alone
+// bus_socket.h - the raw side of the bus, for common/bus_zmq.c, common/zap.c and their tests alone
 // Threads:  the context may be taken and dropped from any thread.
 
 #ifndef NRS_BUS_SOCKET_H

@@ -67,7 +67,7 @@ nrs_follower_open(const nrs_follower_options_t *options, nrs_problem_t *reterr, 
         .server_key = options->server_key,
     };
     nrs_bus_t *bus;
-    nrs_err_t err = nrs_bus_open(&bus_options, reterr, &bus);
+    nrs_err_t err = options->world->bus_open(options->world, &bus_options, reterr, &bus);
     if (err)
         return err;
     nrs_follower_t *self = nrs_new0(nrs_follower_t);

@@ -19,7 +19,7 @@ nrs_stage_ask_open(nrs_stage_run_t *run, nrs_problem_t *reterr)
         .keys = run->instance->curve ? &run->keys : NULL,
         .zap_domain = run->instance->curve ? NRS_ZAP_INSIDE : NULL,
     };
-    return nrs_bus_open(&options, reterr, &run->ask);
+    return run->world->bus_open(run->world, &options, reterr, &run->ask);
 }
 
 static unsigned long long

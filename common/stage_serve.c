@@ -66,7 +66,7 @@ s_bind(nrs_stage_run_t *run, nrs_bus_type_t type, const char *endpoint, bool cur
         .linger_ms = type == NRS_BUS_XPUB ? 0 : 1000,
         .probe = type == NRS_BUS_ROUTER,
     };
-    return nrs_bus_open(&options, reterr, ret_bus);
+    return run->world->bus_open(run->world, &options, reterr, ret_bus);
 }
 
 static nrs_err_t

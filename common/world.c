@@ -1,5 +1,7 @@
 #include "common/world.h"
 
+#include "common/bus.h"
+#include "common/bus_memory.h"
 #include "common/disk.h"
 #include "common/store.h"
 
@@ -54,11 +56,25 @@ s_real_store_open(nrs_world_t *self, const nrs_store_options_t *options, nrs_pro
     return nrs_store_open(options, reterr, ret_store);
 }
 
+static nrs_err_t
+s_real_bus_open(nrs_world_t *self, const nrs_bus_options_t *options, nrs_problem_t *reterr,
+                nrs_bus_t **ret_bus)
+{
+    (void)self;
+    return nrs_bus_open(options, reterr, ret_bus);
+}
+
 nrs_world_t *
 nrs_world_real(void)
 {
     // Holds no state; it is not const only because a made world does.
-    static nrs_world_t real = { s_real_now_ms, s_real_mono_ms, s_real_random, s_real_store_open };
+    static nrs_world_t real = {
+        .now_ms = s_real_now_ms,
+        .mono_ms = s_real_mono_ms,
+        .random = s_real_random,
+        .bus_open = s_real_bus_open,
+        .store_open = s_real_store_open,
+    };
     return &real;
 }
 
@@ -108,11 +124,26 @@ s_made_store_open(nrs_world_t *self, const nrs_store_options_t *options, nrs_pro
     return nrs_disk_open(disk, options, reterr, ret_store);
 }
 
+static nrs_err_t
+s_made_bus_open(nrs_world_t *self, const nrs_bus_options_t *options, nrs_problem_t *reterr,
+                nrs_bus_t **ret_bus)
+{
+    nrs_net_t *net = ((nrs_world_made_t *)self)->net;
+    return net ? nrs_net_open(net, options, reterr, ret_bus)
+               : nrs_bus_open(options, reterr, ret_bus);
+}
+
 void
 nrs_world_made_init(nrs_world_made_t *self, int64_t now_ms, uint64_t seed)
 {
     *self = (nrs_world_made_t){
-        .world = { s_made_now_ms, s_made_mono_ms, s_made_random, s_made_store_open },
+        .world = {
+            .now_ms = s_made_now_ms,
+            .mono_ms = s_made_mono_ms,
+            .random = s_made_random,
+            .bus_open = s_made_bus_open,
+            .store_open = s_made_store_open,
+        },
         .now = now_ms,
         .mono = 0,
         .seed = seed,

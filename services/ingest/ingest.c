@@ -84,7 +84,7 @@ s_open_bus(const nrs_stage_context_t *context, nrs_problem_t *reterr, nrs_bus_t 
         options.keys = &keys;
         options.zap_domain = INGEST_SUBMIT_DOMAIN;
     }
-    nrs_err_t err = nrs_bus_open(&options, reterr, ret_bus);
+    nrs_err_t err = context->world->bus_open(context->world, &options, reterr, ret_bus);
     if (instance->curve)
         nrs_keys_wipe(&keys);
     return err;

@@ -1,4 +1,4 @@
-// What a follower may count on from a server of ours.
+// What a follower may count on from a server of ours, whatever carries their messages.
 
 // clang-format off
 #include <stdarg.h>
@@ -249,8 +249,7 @@ test_follower_asks_for_what_is_not_there(void **state)
     nrs_follow_server_counts_t counts;
     nrs_follow_server_counts(self.server, &counts);
     assert_true(counts.sessions == 0 && counts.refused >= 5);
-    nrs_follow_server_destroy(&self.server);
-    nrs_topic_destroy(&self.topic);
+    s_end(&self);
 }
 
 static void
@@ -354,5 +353,7 @@ main(void)
         cmocka_unit_test(test_silent_session_is_forgotten_and_opened_again),
         cmocka_unit_test(test_followers_of_different_names_each_get_all),
     };
-    return cmocka_run_group_tests(tests, scratch_make, scratch_drop);
+    int failed = cmocka_run_group_tests_name("over ipc", tests, scratch_make, scratch_drop);
+    s_in_memory = true;
+    return failed + cmocka_run_group_tests_name("in memory", tests, scratch_make, scratch_drop);
 }
