@@ -28,7 +28,8 @@ struct nrs_follower {
     enum s_phase phase;
     uint64_t session;
     uint16_t instance;
-    int64_t heard_ms;    // monotonic, like the two below
+    int64_t heard_ms;    // monotonic, like the three below
+    int64_t flowed_ms;   // when segments last came, were taken, or the session began
     int64_t spoke_ms;
     int64_t retry_ms;
     nrs_place_t places[NRS_LANES_MAX]; // behind the last segment taken
@@ -237,6 +238,7 @@ s_take_opened(nrs_follower_t *self, const nrs_follow_message_t *message)
     self->session = message->session;
     self->instance = (uint16_t)message->instance;
     self->damaged = false;
+    self->flowed_ms = s_mono(self);
     if (!behind)
         self->problem[0] = 0; // else the next segment shows whether it is over
     self->moved = 0;
@@ -273,6 +275,7 @@ s_take_segments(nrs_follower_t *self, nrs_message_t *message)
         s_stop(self, "the server sends more than it was granted");
         return;
     }
+    self->flowed_ms = s_mono(self);
     self->queue[(self->queue_first + self->queue_count++) % QUEUE_MAX] = *message;
     *message = (nrs_message_t){ 0 };
 }
@@ -304,6 +307,18 @@ s_take(nrs_follower_t *self, nrs_message_t *message)
     } // else: from an earlier session
 }
 
+// The server has more and nothing holds it back, and yet nothing comes: a message was lost without the connection ending.
+static bool
+s_is_stuck(const nrs_follower_t *self, int64_t now)
+{
+    if (self->phase != OPENED || self->damaged || self->queue_count > 0 || self->used_events > 0 ||
+        now - self->flowed_ms <= SILENCE_MS)
+        return false;
+    nrs_follower_info_t info;
+    nrs_follower_info(self, &info);
+    return info.lag > 0;
+}
+
 void
 nrs_follower_step(nrs_follower_t *self)
 {
@@ -317,7 +332,7 @@ nrs_follower_step(nrs_follower_t *self)
             break;
     }
     int64_t now = s_mono(self);
-    if (self->phase == OPENED && now - self->heard_ms > SILENCE_MS)
+    if ((self->phase == OPENED && now - self->heard_ms > SILENCE_MS) || s_is_stuck(self, now))
         s_open(self);
     if (self->phase != OPENED && now >= self->retry_ms)
         s_open(self);
@@ -389,6 +404,7 @@ nrs_follower_next(nrs_follower_t *self, nrs_segment_t *ret_segment)
     self->used_bytes += bytes.size;
     self->used_events += head->count;
     self->frame_at++;
+    self->flowed_ms = s_mono(self);
     if (!self->damaged)
         self->problem[0] = 0;
     *ret_segment = segment;
