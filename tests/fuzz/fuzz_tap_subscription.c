@@ -4,6 +4,7 @@
 #include "common/log.h"
 #include "common/tap.h"
 
+#include <sched.h>
 #include <stdio.h>
 #include <zmq.h>
 
@@ -83,9 +84,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     nrs_bus_t *bus = NULL;
     nrs_tap_t *tap = NULL;
     nrs_tap_options_t tap_options = { "live", topics, 1, s_amber, NULL, metrics };
-    NRS_ASSERT(nrs_bus_open(&options, NULL, &bus) == NRS_OK);
+    while (nrs_bus_open(&options, NULL, &bus) != NRS_OK)
+        sched_yield(); // a context has 1023 sockets, and those of earlier inputs are closed in the background
     NRS_ASSERT(nrs_tap_open(&bus, &tap_options, &tap) == NRS_OK);
-    void *listener = zmq_socket(context, ZMQ_XSUB);
+    void *listener;
+    while (!(listener = zmq_socket(context, ZMQ_XSUB)))
+        sched_yield();
     NRS_ASSERT(zmq_connect(listener, endpoint) == 0);
     s_send_lines(listener, data, size);
     nrs_tap_step(tap);
