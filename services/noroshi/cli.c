@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/signalfd.h>
 #include <unistd.h>
 
 // --- options -------------------------------------------------------------------------------------
@@ -209,6 +211,17 @@ cli_outside(const cli_t *cli, const char *key, const char *server_key, nrs_keys_
     bus->keys = keys;
     bus->server_key = server->public_text;
     return CLI_GOOD;
+}
+
+int
+cli_signals(void)
+{
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    sigaddset(&wanted, SIGINT);
+    sigaddset(&wanted, SIGTERM);
+    sigprocmask(SIG_BLOCK, &wanted, NULL);
+    return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 // --- telling -------------------------------------------------------------------------------------

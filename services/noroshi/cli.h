@@ -84,6 +84,11 @@ cli_exit_t
 cli_outside(const cli_t *cli, const char *key, const char *server_key, nrs_keys_t *keys, nrs_keys_t *server,
             nrs_bus_options_t *bus);
 
+// SIGINT and SIGTERM, to be waited for as a descriptor: readable when one has come. Call before the first socket is opened,
+// so that its threads leave signals to us. The caller closes it.
+int
+cli_signals(void);
+
 // --- telling -------------------------------------------------------------------------------------
 
 // "noroshi VERB: what: why" on stderr; returns the status given.

@@ -1,9 +1,7 @@
 // follow - read a topic durably, from any place, to the end or for ever
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "common/flow.h"
@@ -286,17 +284,6 @@ s_loop(follow_t *self, int signals)
     return err;
 }
 
-static int
-s_open_signals(void)
-{
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGINT);
-    sigaddset(&wanted, SIGTERM);
-    sigprocmask(SIG_BLOCK, &wanted, NULL);
-    return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 // --- the verb ------------------------------------------------------------------------------------
 
 static nrs_err_t
@@ -345,7 +332,7 @@ s_open_mirror(follow_t *self)
 static cli_exit_t
 s_run(follow_t *self, const nrs_plan_t *plan)
 {
-    int signals = s_open_signals(); // before the sockets, so that their threads leave signals to us
+    int signals = cli_signals(); // before the sockets, so that their threads leave signals to us
     cli_exit_t status = s_read_from(self);
     status = status == CLI_GOOD ? s_read_where(self) : status;
     status = status == CLI_GOOD ? s_open_out(self) : status;

@@ -1,9 +1,7 @@
 // tap - listen to what passes, live. Best effort: a slow listener misses some, and is told so.
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "common/expr.h"
@@ -163,17 +161,6 @@ s_drain(tap_t *self)
         self->reader_gone = true;
 }
 
-static int
-s_open_signals(void)
-{
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGINT);
-    sigaddset(&wanted, SIGTERM);
-    sigprocmask(SIG_BLOCK, &wanted, NULL);
-    return signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
 static void
 s_loop(tap_t *self, int signals)
 {
@@ -209,7 +196,7 @@ s_prepare(tap_t *self)
 static cli_exit_t
 s_run(tap_t *self)
 {
-    int signals = s_open_signals(); // before the sockets, so that their threads leave signals to us
+    int signals = cli_signals(); // before the sockets, so that their threads leave signals to us
     cli_exit_t status = s_prepare(self);
     if (status == CLI_GOOD)
         status = s_listen(self);
